@@ -1,0 +1,18 @@
+//! An artifact: a file known by its path or format, and what its parser reads from it.
+
+use crate::blob::{Blob, Budget, Out};
+use crate::error::Result;
+
+/// A parser of one kind of file.
+pub struct Artifact {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is for this blob, judged by name first and by the first bytes at most.
+    pub applies: fn(&Blob<'_>) -> bool,
+    /// Parse. Matches carry spans of the blob's bytes; an error is coverage, what was found
+    /// before it stays.
+    pub run: fn(&Blob<'_>, &mut Budget, &mut dyn FnMut(Out<'_>)) -> Result<()>,
+}
+
+/// Every parser. More than one may apply to a file.
+pub static ARTIFACTS: &[Artifact] = &[];

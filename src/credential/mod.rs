@@ -1,0 +1,3 @@
+//! What a credential's own bytes prove and say, offline.
+
+pub mod private_key;

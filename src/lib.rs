@@ -1,0 +1,17 @@
+//! amisweep reads the disk inside an Amazon Machine Image and answers one question: if this image
+//! is public, shared or unencrypted, what does an attacker get, and what do we rotate first?
+
+pub mod artifact;
+pub mod blob;
+pub mod bytes;
+pub mod coverage;
+pub mod credential;
+pub mod detect;
+pub mod error;
+pub mod filesystem;
+pub mod finding;
+pub mod image;
+pub mod limits;
+pub mod locator;
+pub mod run;
+pub mod volume;

@@ -1,0 +1,60 @@
+//! Every bound on what an image may make the scanner do, each with its reason.
+
+/// Bytes of one EBS snapshot block; fixed by the EBS direct APIs. Raw files are accounted in the
+/// same unit, so that a file and the snapshot made of it are measured alike.
+pub const BLOCK_BYTES: u64 = 512 * 1024;
+
+/// Bytes a sweep window owns. Chunk size makes no speed difference from 512 KiB up, and every
+/// worker holds one.
+pub const WINDOW_BYTES: u64 = 1024 * 1024;
+
+/// Bytes read before and after what a window owns: the longest signature (`max_len`), so that a
+/// secret across a window's edge is found once.
+pub const OVERLAP_BYTES: u64 = 16 * 1024;
+
+/// The largest file an artifact parser is given whole; formats we know by path are small, and a
+/// worker holds one at a time.
+pub const ARTIFACT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Bytes all nested views (decoded user data and the like) of one file may add up to.
+pub const NESTED_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How deep views nest: base64 of gzip of MIME is three.
+pub const NESTED_DEPTH: usize = 6;
+
+/// Holes shorter than this are read as zeros instead of splitting a window.
+pub const HOLE_SPLIT_BYTES: u64 = 64 * 1024;
+
+/// Matches kept per rule in one window; the rest are counted and the window noted as truncated.
+pub const MATCHES_PER_RULE: usize = 256;
+
+/// Places kept for one finding; the count goes on.
+pub const PLACES_PER_FINDING: usize = 200;
+
+/// Findings kept in one run. An image full of planted tokens must not fill the memory.
+pub const FINDINGS: usize = 200_000;
+
+/// Coverage errors kept with their place; the count goes on.
+pub const COVERAGE_ERRORS: usize = 1_000;
+
+/// Files of one filesystem that are planned. Above it, the bytes of the rest are swept raw.
+pub const FILES_PER_FILESYSTEM: usize = 50_000_000;
+
+/// Extents one file may bring into the plan; a file with more is still read, in the order its
+/// reader delivers, and its bytes are swept raw too.
+pub const EXTENTS_PER_FILE: usize = 4_000_000;
+
+/// The longest path that is kept; Linux itself stops at 4,096.
+pub const PATH_BYTES: usize = 4096;
+
+/// How deep a directory tree is followed upwards to name a file; a loop on disk ends here.
+pub const PATH_DEPTH: usize = 1024;
+
+/// The largest extended attribute value that is read: the kernel's own limit.
+pub const XATTR_BYTES: u64 = 64 * 1024;
+
+/// Volumes of one target.
+pub const VOLUMES: usize = 1024;
+
+/// Entries of one partition table that are read. 128 is usual; the header's own number is hostile.
+pub const PARTITIONS: usize = 1024;

@@ -1,0 +1,3 @@
+//! The amisweep command.
+
+fn main() {}

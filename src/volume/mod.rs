@@ -1,0 +1,45 @@
+//! A volume: bytes inside an image that a partition table or a volume manager names.
+
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+
+use crate::bytes::ReadAt;
+use crate::coverage::Kind;
+use crate::error::{Error, Result};
+use std::sync::Arc;
+
+/// One volume.
+pub struct Volume {
+    /// Its name in locators: `p1`, `vg0/root`.
+    pub name: Arc<str>,
+    /// What the table calls it, for people: type and label.
+    pub label: String,
+    /// Its bytes.
+    pub bytes: Arc<dyn ReadAt>,
+}
+
+/// What a partition table or a volume manager holds.
+#[derive(Default)]
+pub struct Layout {
+    /// The volumes, in disk order.
+    pub volumes: Vec<Volume>,
+    /// Damage that was stepped over.
+    pub troubles: Vec<Error>,
+}
+
+/// A partition table or a volume manager.
+pub struct VolumeSystem {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether these bytes carry it.
+    pub probe: fn(&dyn ReadAt) -> Result<bool>,
+    /// The volumes in it.
+    pub open: fn(&Arc<dyn ReadAt>) -> Result<Layout>,
+}
+
+/// A format that is recognised by its signature and read by nobody here.
+pub struct Recognised {
+    /// The format's name: `LUKS`, `btrfs`, `swap`.
+    pub name: &'static str,
+    /// The label its bytes are counted under: swap, unparsed or opaque.
+    pub kind: Kind,
+}

@@ -1,0 +1,12 @@
+//! The integration tests: data in, expected listing out.
+
+mod artifacts;
+mod emulator;
+mod ext;
+mod fat;
+mod mutation;
+mod planted;
+mod signatures;
+mod tidy;
+mod volumes;
+mod xfs;
