@@ -14,4 +14,5 @@ pub mod image;
 pub mod limits;
 pub mod locator;
 pub mod run;
+pub mod sweep;
 pub mod volume;

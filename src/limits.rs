@@ -58,3 +58,7 @@ pub const VOLUMES: usize = 1024;
 
 /// Entries of one partition table that are read. 128 is usual; the header's own number is hostile.
 pub const PARTITIONS: usize = 1024;
+
+/// Items of the remainder that keep their own label. A hostile allocation bitmap could ask for
+/// one every other block; above this many, whole runs are swept as slack.
+pub const RAW_ITEMS: usize = 4_000_000;

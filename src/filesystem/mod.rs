@@ -2,6 +2,7 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+pub mod dir;
 pub mod extent;
 
 use crate::bytes::ReadAt;

@@ -1,0 +1,188 @@
+//! A directory on the host, swept like a filesystem: its files only, links never followed.
+
+use super::{At, Extent, FileEntry, FileKind, FileState, Filesystem, Stream, StreamName, Times};
+use crate::bytes::{ReadAt, past_end};
+use crate::coverage::Kind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use crate::run::{ImageNo, Run};
+use std::fs::{File, Metadata, OpenOptions};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A directory tree. Its files are given addresses one after another, in path order, so that the
+/// sweep can treat them as a disk.
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The tree below `root`.
+    pub fn open(root: &Path) -> Result<Directory> {
+        let meta = std::fs::metadata(root).map_err(|cause| refuse(root, cause))?;
+        if !meta.is_dir() {
+            return Err(Error::new(ErrorKind::Usage, "not a directory").detail(root.display()));
+        }
+        Ok(Directory { root: root.to_owned() })
+    }
+
+    fn host_path(&self, path: &[u8]) -> PathBuf {
+        self.root.join(std::ffi::OsStr::from_bytes(path))
+    }
+
+    /// The entries of one directory, sorted by name.
+    fn list(&self, path: &[u8]) -> Result<Vec<Box<[u8]>>> {
+        let host = self.host_path(path);
+        let mut paths = Vec::new();
+        for entry in std::fs::read_dir(&host).map_err(|cause| refuse(&host, cause))? {
+            let name = entry.map_err(|cause| refuse(&host, cause))?.file_name().into_vec();
+            let separator: &[u8] = if path.is_empty() { b"" } else { b"/" };
+            paths.push([path, separator, &name].concat().into());
+        }
+        paths.sort_unstable();
+        Ok(paths)
+    }
+}
+
+fn refuse(path: &Path, cause: std::io::Error) -> Error {
+    let kind = match cause.kind() {
+        std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+        _ => ErrorKind::Io,
+    };
+    let name = crate::locator::Escaped(path.as_os_str().as_bytes()).to_string();
+    Error::new(kind, "cannot read").detail(name).caused_by(cause)
+}
+
+impl Filesystem for Directory {
+    fn walk(&self, visit: &mut dyn FnMut(Result<FileEntry>)) {
+        let mut pending: Vec<Box<[u8]>> = vec![Box::default()];
+        let mut address: u64 = 0;
+        while let Some(path) = pending.pop() {
+            let host = self.host_path(&path);
+            let meta = match std::fs::symlink_metadata(&host) {
+                Ok(meta) => meta,
+                Err(cause) => {
+                    visit(Err(refuse(&host, cause)));
+                    continue;
+                }
+            };
+            if path.len() > limits::PATH_BYTES {
+                visit(Err(Error::new(ErrorKind::Limit, "a path is too long")));
+            } else if meta.is_dir() {
+                match self.list(&path) {
+                    Ok(paths) => pending.extend(paths.into_iter().rev()),
+                    Err(error) => visit(Err(error)),
+                }
+            } else {
+                let file = describe(path, &meta, address);
+                let taken = file.streams.iter().map(|stream| stream.size).sum();
+                address = address.saturating_add(taken);
+                visit(Ok(file));
+            }
+        }
+    }
+
+    fn label(&self, _run: Run) -> Vec<(Run, Kind)> {
+        Vec::new()
+    }
+
+    fn open<'a>(&'a self, file: &FileEntry, stream: usize) -> Result<Box<dyn ReadAt + 'a>> {
+        let host = self.host_path(&file.path);
+        if file.streams.get(stream).is_some_and(|s| s.name == StreamName::LinkTarget) {
+            let target = std::fs::read_link(&host).map_err(|cause| refuse(&host, cause))?;
+            return Ok(Box::new(target.into_os_string().into_vec()));
+        }
+        // A file that was replaced by a link since it was listed is not followed.
+        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(&host);
+        let opened = opened.map_err(|cause| refuse(&host, cause))?;
+        let len = opened.metadata().map_err(|cause| refuse(&host, cause))?.len();
+        Ok(Box::new(HostFile { file: opened, len }))
+    }
+}
+
+fn describe(path: Box<[u8]>, meta: &Metadata, address: u64) -> FileEntry {
+    let kind = match meta.file_type() {
+        kind if kind.is_file() => FileKind::File,
+        kind if kind.is_symlink() => FileKind::Link,
+        _ => FileKind::Special,
+    };
+    let name = match kind {
+        FileKind::File => Some(StreamName::Data),
+        FileKind::Link => Some(StreamName::LinkTarget),
+        FileKind::Directory | FileKind::Special => None,
+    };
+    let extent = Extent { file_offset: 0, len: meta.len(), at: At::Disk(address) };
+    FileEntry {
+        path,
+        more_paths: Box::default(),
+        inode: meta.ino(),
+        kind,
+        mode: u16::try_from(meta.mode() & 0xffff).unwrap_or(0),
+        uid: meta.uid(),
+        gid: meta.gid(),
+        links: u32::try_from(meta.nlink()).unwrap_or(u32::MAX),
+        times: Times { modified: meta.mtime(), changed: meta.ctime(), ..Times::default() },
+        state: FileState::Live,
+        streams: name
+            .map(|name| Stream { name, size: meta.len(), extents: Box::new([extent]) })
+            .into_iter()
+            .collect(),
+    }
+}
+
+/// An open file of the host. Its bytes lie on no image that was scanned.
+struct HostFile {
+    file: File,
+    len: u64,
+}
+
+impl ReadAt for HostFile {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
+        self.file.read_exact_at(buf, offset).map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::UnexpectedEof => past_end(offset, buf.len(), self.len),
+            _ => Error::new(ErrorKind::Unreadable, "the file could not be read").caused_by(cause),
+        })
+    }
+
+    fn locate(&self, _run: Run) -> Vec<(ImageNo, Run)> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn lists_files_in_order_and_follows_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b", "a/z", "a/y"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut file = OpenOptions::new().write(true).create_new(true).open(path).unwrap();
+            file.write_all(name.as_bytes()).unwrap();
+        }
+        std::os::unix::fs::symlink("/", dir.path().join("a/link")).unwrap();
+        let tree = Directory::open(dir.path()).unwrap();
+        let mut seen = Vec::new();
+        tree.walk(&mut |file| {
+            let file = file.unwrap();
+            let reader = tree.open(&file, 0).unwrap();
+            let bytes = crate::bytes::read_vec(&*reader, 0, reader.len() as usize).unwrap();
+            seen.push((file.path, bytes));
+        });
+        let expected: [(&[u8], &[u8]); 4] =
+            [(b"a/link", b"/"), (b"a/y", b"a/y"), (b"a/z", b"a/z"), (b"b", b"b")];
+        assert_eq!(seen.len(), 4);
+        for ((path, bytes), (name, text)) in seen.iter().zip(expected) {
+            assert_eq!((&**path, &**bytes), (name, text));
+        }
+    }
+}

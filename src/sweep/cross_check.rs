@@ -1,0 +1,107 @@
+//! The cross-check: every live file with a finding, read again by an independent reader.
+
+use super::plan::{Part, Plan};
+use crate::bytes::ReadAt;
+use crate::coverage::Coverage;
+use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::{FileEntry, FileState, StreamName};
+use crate::finding::Finding;
+use crate::limits::WINDOW_BYTES;
+use crate::locator::{Area, Locator};
+use crate::run::Run;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What the independent reader said of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrossCheck {
+    /// The file.
+    pub locator: Locator,
+    /// SHA-256 of its bytes as they were swept, in hex.
+    pub sha256: String,
+    /// Whether the other reader agrees.
+    pub agreement: Agreement,
+}
+
+/// Whether two readers agree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Agreement {
+    /// The same bytes.
+    Agrees,
+    /// Other bytes.
+    Differs,
+    /// The other reader could not read it, and why.
+    Refused(String),
+}
+
+/// Re-read every live file with a finding whose filesystem has a second reader.
+pub(super) fn run(plan: &Plan, findings: &[Finding], coverage: &mut Coverage) -> Vec<CrossCheck> {
+    let mut wanted: BTreeSet<Locator> = BTreeSet::new();
+    for place in findings.iter().flat_map(|finding| &finding.places) {
+        if matches!(place.locator.area, Area::Path(_)) && place.locator.stream.is_none() {
+            let mut file = place.locator.clone();
+            file.members.clear();
+            file.span = None;
+            wanted.insert(file);
+        }
+    }
+    let mut checks = Vec::new();
+    for part in &plan.parts {
+        for file in part.files.iter().filter(|file| file.state == FileState::Live) {
+            let at = part.locator(Area::Path(file.path.clone()));
+            if !wanted.contains(&at) {
+                continue;
+            }
+            let check = catch_unwind(AssertUnwindSafe(|| compare(part, file, at.clone())));
+            match check {
+                Ok(check) => checks.extend(check),
+                Err(_) => coverage.remark(Some(at), "the cross-check failed on this file"),
+            }
+        }
+    }
+    for check in checks.iter().filter(|check| check.agreement == Agreement::Differs) {
+        let error = Error::new(ErrorKind::Internal, "two readers disagree about this file");
+        coverage.error_at(&check.locator, &error);
+    }
+    checks.sort_by(|a, b| a.locator.cmp(&b.locator));
+    checks
+}
+
+fn compare(part: &Part, file: &FileEntry, locator: Locator) -> Option<CrossCheck> {
+    let second = part.driver?.second_opinion?;
+    let bytes = part.bytes.as_ref()?;
+    let stream = file.streams.iter().position(|stream| stream.name == StreamName::Data)?;
+    let ours = part.filesystem.as_ref()?.open(file, stream).and_then(|reader| hash(&*reader));
+    let mut theirs = Sha256::new();
+    let read = second(bytes, &file.path, &mut |bytes| theirs.update(bytes));
+    let theirs: [u8; 32] = theirs.finalize().into();
+    let agreement = match (&ours, read) {
+        (_, Err(error)) => Agreement::Refused(error.message()),
+        (Ok(ours), Ok(())) if *ours == theirs => Agreement::Agrees,
+        (_, Ok(())) => Agreement::Differs,
+    };
+    let sha256 = hex(&ours.unwrap_or_default());
+    Some(CrossCheck { locator, sha256, agreement })
+}
+
+fn hash(reader: &dyn ReadAt) -> Result<[u8; 32]> {
+    let mut sha256 = Sha256::new();
+    let mut buf = Vec::new();
+    let mut at = 0;
+    while at < reader.len() {
+        let run = Run::between(at, at.saturating_add(WINDOW_BYTES).min(reader.len()));
+        super::read::fill(reader, run, &mut buf)?;
+        sha256.update(&buf);
+        at = run.end();
+    }
+    Ok(sha256.finalize().into())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

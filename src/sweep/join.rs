@@ -1,0 +1,191 @@
+//! The join: matches of one secret become one finding with all its places.
+
+use crate::coverage::Coverage;
+use crate::error::{Error, ErrorKind};
+use crate::finding::{Finding, Fingerprint, Harmless, Match, Place, Subject};
+use crate::limits;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use zeroize::Zeroizing;
+
+/// Values kept of one fact.
+const FACT_VALUES: usize = 8;
+
+/// The key under which fingerprints are made.
+pub struct FingerprintKey {
+    key: Zeroizing<[u8; 32]>,
+    /// Whether it lives only for this run, so that fingerprints compare with no other run's.
+    pub ephemeral: bool,
+}
+
+impl FingerprintKey {
+    /// A key that is kept, so that fingerprints of several runs compare.
+    pub fn kept(key: [u8; 32]) -> FingerprintKey {
+        FingerprintKey { key: Zeroizing::new(key), ephemeral: false }
+    }
+
+    /// A key for this run alone.
+    pub fn ephemeral(key: [u8; 32]) -> FingerprintKey {
+        FingerprintKey { key: Zeroizing::new(key), ephemeral: true }
+    }
+
+    /// The fingerprint of what a match is about. White space around a secret is not part of it.
+    fn fingerprint(&self, found: &Match) -> Fingerprint {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.key) else {
+            return Fingerprint([0; 16]);
+        };
+        match &found.subject {
+            Subject::Secret(secret) | Subject::Password(secret) => {
+                mac.update(b"secret\0");
+                mac.update(secret.expose().trim_ascii());
+            }
+            Subject::Fact(bytes) => {
+                mac.update(b"fact\0");
+                mac.update(found.rule.id.as_bytes());
+                mac.update(b"\0");
+                mac.update(bytes);
+            }
+        }
+        let mut short = [0; 16];
+        short.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
+        Fingerprint(short)
+    }
+}
+
+/// The findings of one worker, or of all.
+pub(super) struct Findings<'k> {
+    key: &'k FingerprintKey,
+    found: HashMap<Fingerprint, Finding>,
+    dropped: u64,
+}
+
+impl<'k> Findings<'k> {
+    pub(super) fn new(key: &'k FingerprintKey) -> Findings<'k> {
+        Findings { key, found: HashMap::new(), dropped: 0 }
+    }
+
+    /// Add one match at one place.
+    pub(super) fn add(&mut self, found: Match, place: Place) {
+        let fingerprint = self.key.fingerprint(&found);
+        let facts = found.facts.into_iter().map(|(name, value)| (name, vec![value])).collect();
+        self.put(Finding {
+            rule: found.rule,
+            also: Vec::new(),
+            severity: found.severity,
+            grade: found.grade,
+            harmless: found.harmless,
+            fingerprint,
+            subject: found.subject,
+            facts,
+            places: vec![place],
+            place_count: 1,
+        });
+    }
+
+    /// Add another worker's findings.
+    pub(super) fn merge(&mut self, other: Findings<'_>) {
+        self.dropped += other.dropped;
+        other.found.into_values().for_each(|finding| self.put(finding));
+    }
+
+    fn put(&mut self, finding: Finding) {
+        let full = self.found.len() >= limits::FINDINGS;
+        match self.found.entry(finding.fingerprint) {
+            Entry::Occupied(mut entry) => join(entry.get_mut(), finding),
+            Entry::Vacant(_) if full => self.dropped += 1,
+            Entry::Vacant(entry) => {
+                entry.insert(finding);
+            }
+        }
+    }
+
+    /// All findings, sorted by their first locator.
+    pub(super) fn finish(self, coverage: &mut Coverage) -> Vec<Finding> {
+        if self.dropped > 0 {
+            let error = Error::new(ErrorKind::Limit, "more findings than are kept")
+                .detail(format_args!("{} were dropped", self.dropped));
+            coverage.error(&error);
+        }
+        let mut findings: Vec<Finding> = self.found.into_values().collect();
+        for finding in &mut findings {
+            settle(finding);
+        }
+        let first = |f: &Finding| f.places.first().map(|p| p.locator.clone());
+        findings.sort_by_cached_key(|f| (first(f), f.rule.id, f.fingerprint));
+        findings
+    }
+}
+
+/// Two findings of the same secret become one: the better evidence names it.
+fn join(kept: &mut Finding, mut other: Finding) {
+    let rank = |f: &Finding| (f.grade, f.severity, std::cmp::Reverse(f.rule.id));
+    let harmless = joined_harmless(kept.harmless, other.harmless);
+    kept.also.append(&mut other.also);
+    if rank(&other) > rank(kept) {
+        kept.also.push(kept.rule.id);
+        kept.rule = other.rule;
+        kept.severity = other.severity;
+        kept.grade = other.grade;
+        kept.subject = other.subject;
+    } else {
+        kept.also.push(other.rule.id);
+    }
+    kept.also.sort_unstable();
+    kept.also.dedup();
+    let rule = kept.rule.id;
+    kept.also.retain(|id| *id != rule);
+    kept.harmless = harmless;
+    for (name, values) in other.facts {
+        let known = kept.facts.entry(name).or_default();
+        known.extend(values);
+        known.sort();
+        known.dedup();
+        known.truncate(FACT_VALUES);
+    }
+    kept.places.extend(other.places);
+    kept.place_count += other.place_count;
+    if kept.places.len() > 2 * limits::PLACES_PER_FINDING {
+        one_place_each(&mut kept.places);
+        kept.places.truncate(limits::PLACES_PER_FINDING);
+    }
+}
+
+/// A failed checksum or a published example is a property of the bytes: one rule that knows it is
+/// enough. A locked account is a property of the place: it is harmless only where all places are.
+fn joined_harmless(a: Option<Harmless>, b: Option<Harmless>) -> Option<Harmless> {
+    let of_the_bytes = |h: Option<Harmless>| h.filter(|h| *h != Harmless::Disabled);
+    of_the_bytes(a).or(of_the_bytes(b)).or(a.and(b))
+}
+
+fn settle(finding: &mut Finding) {
+    let all_kept = finding.place_count == finding.places.len() as u64;
+    one_place_each(&mut finding.places);
+    if all_kept {
+        finding.place_count = finding.places.len() as u64;
+    }
+    finding.places.truncate(limits::PLACES_PER_FINDING);
+}
+
+/// The same bytes of the target are one place, under the best attribution: a live file's, then a
+/// deleted file's, then the raw ones.
+fn one_place_each(places: &mut Vec<Place>) {
+    let mut best: HashMap<Vec<(crate::run::ImageNo, crate::run::Run)>, usize> = HashMap::new();
+    places.sort_by(|a, b| {
+        (a.state, a.locator.members.len(), &a.locator).cmp(&(
+            b.state,
+            b.locator.members.len(),
+            &b.locator,
+        ))
+    });
+    let mut number = 0;
+    places.retain(|place| {
+        number += 1;
+        place.image_runs.is_empty()
+            || !place.locator.members.is_empty()
+            || *best.entry(place.image_runs.clone()).or_insert(number) == number
+    });
+    places.sort_by(|a, b| a.locator.cmp(&b.locator));
+    places.dedup_by(|a, b| a.locator == b.locator);
+}

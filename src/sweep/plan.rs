@@ -1,0 +1,127 @@
+//! The plan: every volume opened, every file listed with its runs, the remainder by construction.
+
+use super::claim::Claim;
+use super::{Target, VolumeSummary};
+use crate::bytes::ReadAt;
+use crate::coverage::{Coverage, Kind};
+use crate::filesystem::{Driver, FileEntry, Filesystem};
+use crate::image::Image;
+use crate::locator::{Area, Locator};
+use crate::run::{ImageNo, Run, RunSet};
+use std::sync::{Arc, Mutex};
+
+/// Everything there is to sweep, sorted by place.
+pub(super) struct Plan {
+    pub(super) images: Vec<Image>,
+    pub(super) parts: Vec<Part>,
+    pub(super) items: Vec<Item>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) volumes: Vec<VolumeSummary>,
+    /// Claimed bytes a file did not deliver: swept raw at the end.
+    pub(super) undelivered: Mutex<Vec<Item>>,
+}
+
+/// A volume, a gap, or a directory on the host.
+pub(super) struct Part {
+    pub(super) root: Arc<str>,
+    pub(super) volume: Option<Arc<str>>,
+    /// The volume's bytes; none for a directory.
+    pub(super) bytes: Option<Arc<dyn ReadAt>>,
+    pub(super) filesystem: Option<Box<dyn Filesystem>>,
+    pub(super) driver: Option<&'static Driver>,
+    pub(super) files: Vec<FileEntry>,
+}
+
+/// One thing to sweep.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Item {
+    /// Its first byte on the target.
+    pub(super) at: (ImageNo, u64),
+    /// Which part it belongs to.
+    pub(super) part: u16,
+    pub(super) what: What,
+}
+
+/// What an item is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// A stream of a file, with its range of the plan's claims.
+    File { file: u32, stream: u16, claims: (u32, u32) },
+    /// Bytes of the remainder: from `at`, `len` long, and where they lie in the volume.
+    Raw { len: u64, volume_offset: u64, kind: Kind, owner: Option<Owner> },
+}
+
+/// The file that owns bytes it does not show.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner {
+    pub(super) file: u32,
+    pub(super) file_offset: u64,
+}
+
+impl Part {
+    /// The locator of the part as a whole.
+    pub(super) fn locator(&self, area: Area) -> Locator {
+        Locator::new(&self.root, self.volume.as_ref(), area)
+    }
+
+    /// Where bytes of the volume lie on the target. A directory has an address space of its own.
+    pub(super) fn locate(&self, run: Run) -> Vec<(ImageNo, Run)> {
+        match &self.bytes {
+            Some(bytes) => bytes.locate(run),
+            None => vec![(ImageNo(0), run)],
+        }
+    }
+}
+
+/// Plan the sweep of `target`. What cannot be opened is recorded and swept raw.
+pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
+    let mut maker = Maker {
+        coverage,
+        parts: Vec::new(),
+        items: Vec::new(),
+        claims: Vec::new(),
+        volumes: Vec::new(),
+        available: Vec::new(),
+    };
+    let images = match target {
+        Target::Images(images) => {
+            maker.available = images.iter().map(|image| image.written.clone()).collect();
+            maker.coverage.written = images.iter().map(|image| image.written.total()).sum();
+            for image in &images {
+                maker.image(image);
+            }
+            images
+        }
+        Target::Tree { name, files } => {
+            maker.tree(name, files);
+            Vec::new()
+        }
+    };
+    let Maker { parts, mut items, claims, volumes, .. } = maker;
+    items.sort_by_key(|item| item.at);
+    items.shrink_to_fit();
+    Plan { images, parts, items, claims, volumes, undelivered: Mutex::default() }
+}
+
+/// A plan in the making.
+pub(super) struct Maker<'a> {
+    pub(super) coverage: &'a mut Coverage,
+    pub(super) parts: Vec<Part>,
+    pub(super) items: Vec<Item>,
+    pub(super) claims: Vec<Claim>,
+    pub(super) volumes: Vec<VolumeSummary>,
+    /// By image: written bytes no item covers yet.
+    pub(super) available: Vec<RunSet>,
+}
+
+impl Plan {
+    /// The claims of an item that may touch `window` of its stream.
+    pub(super) fn claims_in(&self, claims: (u32, u32), window: Run) -> &[Claim] {
+        let index = |n: u32| usize::try_from(n).unwrap_or(usize::MAX).min(self.claims.len());
+        let all = self.claims.get(index(claims.0)..index(claims.1)).unwrap_or_default();
+        let first =
+            all.partition_point(|c| c.file_offset.saturating_add(c.run.len) <= window.start);
+        let after = all.partition_point(|c| c.file_offset < window.end());
+        all.get(first..after).unwrap_or_default()
+    }
+}

@@ -1,0 +1,192 @@
+//! The survey of an image: its volumes, what reads each, and what lies between them.
+
+use super::VolumeSummary;
+use super::plan::{Item, Maker, Owner, Part, What};
+use crate::bytes::ReadAt;
+use crate::coverage::Kind;
+use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::DRIVERS;
+use crate::image::Image;
+use crate::limits;
+use crate::locator::{Area, Escaped, Locator};
+use crate::run::{Run, RunSet};
+use crate::volume::{self, VOLUME_SYSTEMS, Volume};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Whatever a parser does, planning goes on.
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a parser failed on this volume")))
+}
+
+impl Maker<'_> {
+    /// Plan every volume of an image, and what lies between them.
+    pub(super) fn image(&mut self, image: &Image) {
+        for volume in self.layout(image) {
+            if self.parts.len() >= limits::VOLUMES {
+                let error = Error::new(ErrorKind::Limit, "too many volumes; the rest is a gap");
+                self.coverage.error(&error);
+                break;
+            }
+            self.volume(image, volume);
+        }
+        self.gaps(image);
+    }
+
+    /// The volumes a partition table names, or the whole image as one.
+    fn layout(&mut self, image: &Image) -> Vec<(Option<Arc<str>>, Arc<dyn ReadAt>)> {
+        let root = Locator::new(&image.name, None, Area::Whole);
+        for system in VOLUME_SYSTEMS {
+            let opened = guarded(|| {
+                let carries = (system.probe)(&*image.bytes)?;
+                carries.then(|| (system.open)(&image.bytes)).transpose()
+            });
+            match opened {
+                Ok(Some(layout)) => {
+                    for trouble in &layout.troubles {
+                        self.coverage.error_at(&root, trouble);
+                    }
+                    let named = |v: Volume| (Some(v.name), v.bytes);
+                    return layout.volumes.into_iter().map(named).collect();
+                }
+                Ok(None) => {}
+                Err(error) => self.coverage.error_at(&root, &error),
+            }
+        }
+        vec![(None, Arc::clone(&image.bytes))]
+    }
+
+    fn volume(&mut self, image: &Image, (name, bytes): (Option<Arc<str>>, Arc<dyn ReadAt>)) {
+        let mut part = Part {
+            root: Arc::clone(&image.name),
+            volume: name,
+            bytes: Some(Arc::clone(&bytes)),
+            filesystem: None,
+            driver: None,
+            files: Vec::new(),
+        };
+        let at = part.locator(Area::Whole);
+        let mut refused = false;
+        for driver in DRIVERS {
+            let opened = guarded(|| {
+                let carries = (driver.probe)(&*bytes)?;
+                carries.then(|| (driver.open)(Arc::clone(&bytes))).transpose()
+            });
+            match opened {
+                Ok(Some(filesystem)) => {
+                    part.filesystem = Some(filesystem);
+                    part.driver = Some(driver);
+                    self.filesystem(part);
+                    return self.take_away();
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    refused = true;
+                    self.coverage.error_at(&at, &error);
+                }
+            }
+        }
+        let (format, kind) = self.recognise(&at, &*bytes, refused);
+        self.summarise(&part, format, 0, 0);
+        let whole = Run::new(0, bytes.len());
+        self.parts.push(part);
+        self.raw(whole, kind, None);
+        self.take_away();
+    }
+
+    /// What a volume no driver reads is called, and how its bytes are counted.
+    fn recognise(
+        &mut self,
+        at: &Locator,
+        bytes: &dyn ReadAt,
+        refused: bool,
+    ) -> (&'static str, Kind) {
+        match guarded(|| volume::recognise(bytes)) {
+            Ok(Some(format)) => {
+                if format.kind.incomplete() {
+                    let what = match format.kind {
+                        Kind::Opaque => "encrypted: its bytes say nothing without the key",
+                        _ => "not read yet: its bytes were swept raw, its files are unknown",
+                    };
+                    let error = Error::unsupported(what).detail(format.name);
+                    self.coverage.error_at(at, &error);
+                }
+                (format.name, format.kind)
+            }
+            Ok(None) if refused => ("damaged", Kind::Unparsed),
+            Ok(None) => ("unknown", Kind::Gap),
+            Err(error) => {
+                self.coverage.error_at(at, &error);
+                ("unreadable", Kind::Unparsed)
+            }
+        }
+    }
+
+    /// The newest part's bytes are planned: no other part may plan them again, even if a hostile
+    /// partition table says they are its own too.
+    fn take_away(&mut self) {
+        let Some(part) = self.parts.last() else { return };
+        let whole = Run::new(0, part.bytes.as_ref().map_or(0, |bytes| bytes.len()));
+        let mut runs = vec![Vec::new(); self.available.len()];
+        for (image, run) in part.locate(whole) {
+            runs.get_mut(usize::from(image.0)).into_iter().for_each(|runs| runs.push(run));
+        }
+        for (available, runs) in self.available.iter_mut().zip(runs) {
+            *available = available.minus(&RunSet::from_runs(runs));
+        }
+    }
+
+    /// What is left of an image when its volumes are taken away.
+    fn gaps(&mut self, image: &Image) {
+        let left = self.available.get(usize::from(image.number.0));
+        if left.is_none_or(|available| available.total() == 0) {
+            return;
+        }
+        self.parts.push(Part {
+            root: Arc::clone(&image.name),
+            volume: Some("gap".into()),
+            bytes: Some(Arc::clone(&image.bytes)),
+            filesystem: None,
+            driver: None,
+            files: Vec::new(),
+        });
+        self.raw(Run::new(0, image.bytes.len()), Kind::Gap, None);
+        self.take_away();
+    }
+
+    /// Items for the written bytes of `run` of the newest part, which is a run of its volume.
+    pub(super) fn raw(&mut self, run: Run, kind: Kind, owner: Option<Owner>) {
+        let Some((number, part)) = self.last_part() else { return };
+        let mut items = Vec::new();
+        let mut volume_offset = run.start;
+        for (image, run) in part.locate(run) {
+            let Some(available) = self.available.get(usize::from(image.0)) else { continue };
+            for written in available.within(run) {
+                let skip = written.start - run.start;
+                let owner = owner.map(|o| Owner { file_offset: o.file_offset + skip, ..o });
+                let (len, volume_offset) = (written.len, volume_offset + skip);
+                let what = What::Raw { len, volume_offset, kind, owner };
+                items.push(Item { at: (image, written.start), part: number, what });
+            }
+            volume_offset += run.len;
+        }
+        self.items.extend(items);
+    }
+
+    pub(super) fn last_part(&self) -> Option<(u16, &Part)> {
+        let part = self.parts.last()?;
+        Some((u16::try_from(self.parts.len() - 1).ok()?, part))
+    }
+
+    /// A line of the report on the volume `part` is.
+    pub(super) fn summarise(&mut self, part: &Part, format: &str, files: u64, deleted: u64) {
+        self.volumes.push(VolumeSummary {
+            locator: part.locator(Area::Whole).to_string(),
+            format: Escaped(format.as_bytes()).to_string(),
+            bytes: part.bytes.as_ref().map_or(0, |bytes| bytes.len()),
+            files,
+            deleted,
+        });
+    }
+}

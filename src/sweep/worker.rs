@@ -1,0 +1,374 @@
+//! A worker: it takes windows, reads them once, searches them and counts them.
+
+use super::cursor::Unit;
+use super::join::Findings;
+use super::nested::{self, Nested};
+use super::plan::{Item, Owner, Part, Plan, What};
+use super::read::{all_zero, fill, salvage};
+use super::{Options, nested::overlap_weak};
+use crate::blob::{Blob, Meta};
+use crate::bytes::ReadAt;
+use crate::coverage::{Coverage, Kind};
+use crate::detect::{Scratch, Window};
+use crate::error::{Error, ErrorKind};
+use crate::filesystem::{FileEntry, FileKind, FileState, Stream, StreamName};
+use crate::finding::{Match, Place, State};
+use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES};
+use crate::locator::{Area, Locator};
+use crate::run::Run;
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::PoisonError;
+
+/// One thread's share of the sweep.
+pub(super) struct Worker<'p> {
+    plan: &'p Plan,
+    options: &'p Options<'p>,
+    scratch: Scratch,
+    findings: Findings<'p>,
+    coverage: Coverage,
+    buf: Vec<u8>,
+}
+
+/// Where the bytes of a window come from.
+struct Source<'a> {
+    /// The item, without a span.
+    at: Locator,
+    /// What a span's offset counts from, for the window's item byte zero.
+    base: u64,
+    state: State,
+    /// Whether line numbers can be told: the window begins where the text does.
+    from_start: bool,
+    bytes: &'a dyn ReadAt,
+    /// Where the item begins in `bytes`.
+    origin: u64,
+}
+
+/// How reading a window went.
+struct Swept {
+    /// What could not be read.
+    lost: Vec<(Run, Error)>,
+    /// Whether the worker's buffer holds the whole window and what surrounds it.
+    at_once: bool,
+}
+
+impl<'p> Worker<'p> {
+    pub(super) fn new(plan: &'p Plan, options: &'p Options<'p>) -> Worker<'p> {
+        Worker {
+            plan,
+            options,
+            scratch: Scratch::default(),
+            findings: Findings::new(options.key),
+            coverage: Coverage::default(),
+            buf: Vec::new(),
+        }
+    }
+
+    /// What this worker found and counted.
+    pub(super) fn finish(self) -> (Findings<'p>, Coverage) {
+        (self.findings, self.coverage)
+    }
+
+    /// Sweep one window. A parser that fails on it costs this window's findings, not the sweep.
+    pub(super) fn sweep(&mut self, unit: Unit) {
+        let swept = catch_unwind(AssertUnwindSafe(|| match unit.item.what {
+            What::Raw { .. } => self.raw(unit),
+            What::File { .. } => self.file(unit),
+        }));
+        if swept.is_err() {
+            let error = Error::new(ErrorKind::Internal, "a parser failed on these bytes");
+            let at = self.part(&unit.item).locator(Area::Whole).with_span(unit.window);
+            self.coverage.error_at(&at, &error);
+            match unit.item.what {
+                What::Raw { .. } => self.coverage.count(Kind::Unreadable, unit.window.len),
+                What::File { .. } => {
+                    self.undelivered(&unit.item, unit.window);
+                }
+            }
+        }
+        self.options.progress.advance(match unit.item.what {
+            What::Raw { .. } => unit.window.len,
+            What::File { claims, .. } => {
+                let claims = self.plan.claims_in(claims, unit.window).iter();
+                claims.filter_map(|claim| claim.within(unit.window)).map(|run| run.len).sum()
+            }
+        });
+    }
+
+    fn part(&self, item: &Item) -> &'p Part {
+        &self.plan.parts[usize::from(item.part)]
+    }
+
+    fn raw(&mut self, unit: Unit) {
+        let What::Raw { len, volume_offset, kind, owner } = unit.item.what else { return };
+        let (number, start) = unit.item.at;
+        let Some(image) = self.plan.images.get(usize::from(number.0)) else {
+            return self.coverage.count(Kind::Unreadable, unit.window.len);
+        };
+        let part = self.part(&unit.item);
+        let source = Source {
+            at: part.locator(area(part, kind, owner)),
+            base: owner.map_or(volume_offset, |owner| owner.file_offset),
+            state: state(kind),
+            from_start: false,
+            bytes: &*image.bytes,
+            origin: start,
+        };
+        let Swept { lost, .. } = self.windows(&source, unit.window, len);
+        let lost_bytes = lost.iter().map(|(run, _)| run.len).sum();
+        for (run, error) in lost {
+            let at = source.at.clone().with_span(Run::new(source.base + run.start, run.len));
+            self.coverage.error_at(&at, &error);
+        }
+        self.coverage.count(Kind::Unreadable, lost_bytes);
+        self.coverage.count(kind, unit.window.len - lost_bytes);
+    }
+
+    fn file(&mut self, unit: Unit) {
+        let What::File { file, stream: number, claims } = unit.item.what else { return };
+        let part = self.part(&unit.item);
+        let (Some(filesystem), Some(file)) =
+            (&part.filesystem, part.files.get(usize::try_from(file).unwrap_or(usize::MAX)))
+        else {
+            return;
+        };
+        let Some(stream) = file.streams.get(usize::from(number)) else { return };
+        let at = file_locator(part, file, stream);
+        let reader = match filesystem.open(file, usize::from(number)) {
+            Ok(reader) => reader,
+            Err(error) => {
+                self.coverage.error_at(&at, &error);
+                self.undelivered(&unit.item, unit.window);
+                return;
+            }
+        };
+        let live = file.state == FileState::Live;
+        let source = Source {
+            at,
+            base: 0,
+            state: if live { State::Live } else { State::Deleted },
+            from_start: unit.window.start == 0 && stream.name == StreamName::Data,
+            bytes: &*reader,
+            origin: 0,
+        };
+        let Swept { lost, at_once } = self.windows(&source, unit.window, stream.size);
+        if at_once && source.from_start && file.kind == FileKind::File {
+            self.artifacts(&source, file, stream.size);
+        }
+        let mut delivered = 0;
+        for claim in self.plan.claims_in(claims, unit.window) {
+            delivered += claim.within(unit.window).map_or(0, |run| run.len);
+        }
+        for (run, error) in lost {
+            self.coverage.error_at(&source.at.clone().with_span(run), &error);
+            delivered -= self.undelivered(&unit.item, run);
+        }
+        self.coverage.count(if live { Kind::File } else { Kind::Free }, delivered);
+    }
+
+    /// Read and search `window` of a source of `len` bytes.
+    fn windows(&mut self, source: &Source<'_>, window: Run, len: u64) -> Swept {
+        let mut buf = std::mem::take(&mut self.buf);
+        let seen = Run::between(
+            window.start.saturating_sub(OVERLAP_BYTES),
+            window.end().saturating_add(OVERLAP_BYTES).min(len),
+        );
+        let shifted = |run: Run| Run::new(source.origin.saturating_add(run.start), run.len);
+        let mut lost = Vec::new();
+        let at_once = fill(source.bytes, shifted(seen), &mut buf).is_ok();
+        if at_once {
+            self.search(source, &buf, seen, window);
+        } else {
+            let found = salvage(source.bytes, shifted(window), &mut buf);
+            let back = |run: Run| Run::new(run.start - source.origin, run.len);
+            for run in found.good {
+                if fill(source.bytes, run, &mut buf).is_ok() {
+                    self.search(source, &buf, back(run), back(run));
+                } else {
+                    lost.push((
+                        back(run),
+                        Error::new(ErrorKind::Unreadable, "bytes came and went"),
+                    ));
+                }
+            }
+            lost.extend(found.bad.into_iter().map(|(run, error)| (back(run), error)));
+        }
+        self.buf = buf;
+        Swept { lost, at_once }
+    }
+
+    /// Search the `owned` part of `buf`, which holds the bytes `seen` of the source.
+    fn search(&mut self, source: &Source<'_>, buf: &[u8], seen: Run, owned: Run) {
+        let index = |offset: u64| usize::try_from(offset - seen.start).unwrap_or(buf.len());
+        let range = index(owned.start)..index(owned.end());
+        if all_zero(buf.get(range.clone()).unwrap_or_default()) {
+            return;
+        }
+        let mut matches: Vec<Match> = Vec::new();
+        let window = Window { bytes: buf, owned: range, path: source.at.path() };
+        let more =
+            self.options.engine.scan(&window, &mut self.scratch, &mut |found| matches.push(found));
+        if more > 0 {
+            let at = source.at.clone().with_span(owned);
+            self.coverage.remark(Some(at), format!("{more} more matches here were only counted"));
+        }
+        let text = source.from_start.then_some(buf);
+        overlap_weak(&mut matches);
+        for found in matches {
+            let span = Run::new(seen.start + found.span.start, found.span.len);
+            let line = text.and_then(|text| line_of(text, found.span.start));
+            let place = source.place(span, line);
+            self.findings.add(found, place);
+        }
+    }
+
+    /// Give a file that parsers know to them.
+    fn artifacts(&mut self, source: &Source<'_>, file: &FileEntry, size: u64) {
+        if size > ARTIFACT_BYTES {
+            return;
+        }
+        let mut buf = std::mem::take(&mut self.buf);
+        let head = usize::try_from(size).unwrap_or(usize::MAX);
+        let mut blob = Blob {
+            at: source.at.clone(),
+            name: Cow::Borrowed(&file.path),
+            meta: Meta { mode: file.mode, uid: file.uid, modified: file.times.modified },
+            bytes: Cow::Borrowed(buf.get(..head).unwrap_or(&buf)),
+            decoded_from: None,
+        };
+        if nested::known(&blob) {
+            // The window held only the beginning of a file this long.
+            let whole = blob.bytes.len() < head;
+            let mut all = Vec::new();
+            if whole && fill(source.bytes, Run::new(0, size), &mut all).is_ok() {
+                blob.bytes = Cow::Owned(all);
+            }
+            let found =
+                nested::explore(&blob, self.options.engine, &mut self.scratch, &mut self.coverage);
+            for Nested { found, at, decoded_from } in found {
+                let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
+                let place = match at {
+                    None => source.place(found.span, line),
+                    Some(at) => Place {
+                        locator: at.with_span(found.span),
+                        line: None,
+                        state: source.state,
+                        image_runs: decoded_from
+                            .map_or_else(Vec::new, |run| source.bytes.locate(run)),
+                    },
+                };
+                self.findings.add(found, place);
+            }
+        }
+        drop(blob);
+        buf.clear();
+        self.buf = buf;
+    }
+
+    /// The claims in `window` of an item were not delivered: sweep them raw later. Returns how
+    /// many bytes that is.
+    fn undelivered(&mut self, item: &Item, window: Run) -> u64 {
+        let What::File { file, claims, .. } = item.what else { return 0 };
+        let mut later = Vec::new();
+        for claim in self.plan.claims_in(claims, window) {
+            let Some(run) = claim.within(window) else { continue };
+            let file_offset = claim.file_offset + (run.start - claim.run.start);
+            let what = What::Raw {
+                len: run.len,
+                volume_offset: run.start,
+                kind: Kind::Slack,
+                owner: Some(Owner { file, file_offset }),
+            };
+            later.push(Item { at: (claim.image, run.start), part: item.part, what });
+        }
+        let bytes = later.iter().map(Item::bytes).sum();
+        self.plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner).extend(later);
+        bytes
+    }
+}
+
+impl Source<'_> {
+    fn place(&self, span: Run, line: Option<u64>) -> Place {
+        Place {
+            locator: self.at.clone().with_span(Run::new(self.base + span.start, span.len)),
+            line,
+            state: self.state,
+            image_runs: self.bytes.locate(Run::new(self.origin + span.start, span.len)),
+        }
+    }
+}
+
+/// The line a byte of a text is on, counted from one; none in what is no text.
+fn line_of(text: &[u8], offset: u64) -> Option<u64> {
+    let before = text.get(..usize::try_from(offset).ok()?)?;
+    let head = text.get(..1024).unwrap_or(text);
+    if head.contains(&0) {
+        return None;
+    }
+    Some(1 + memchr::memchr_iter(b'\n', before).count() as u64)
+}
+
+fn file_locator(part: &Part, file: &FileEntry, stream: &Stream) -> Locator {
+    let path = file.path.clone();
+    let mut at = part.locator(match file.state {
+        FileState::Live => Area::Path(path),
+        FileState::Deleted { .. } => {
+            Area::Deleted { inode: file.inode, path: Some(path).filter(|path| !path.is_empty()) }
+        }
+    });
+    at.stream = match &stream.name {
+        StreamName::Data => None,
+        StreamName::Xattr(name) => Some([b"$Xattr/", &**name].concat().into()),
+        StreamName::LinkTarget => Some((*b"$Link").into()),
+    };
+    at
+}
+
+fn area(part: &Part, kind: Kind, owner: Option<Owner>) -> Area {
+    let owner = owner.and_then(|o| part.files.get(usize::try_from(o.file).ok()?));
+    match kind {
+        Kind::Slack => Area::Slack(owner.map(|file| file.path.clone())),
+        Kind::Free => Area::Unallocated,
+        Kind::Journal => Area::Journal,
+        Kind::Metadata => Area::Metadata,
+        Kind::File | Kind::Swap | Kind::Gap | Kind::Unparsed | Kind::Opaque | Kind::Unreadable => {
+            Area::Whole
+        }
+    }
+}
+
+fn state(kind: Kind) -> State {
+    match kind {
+        Kind::File => State::Live,
+        Kind::Free => State::Free,
+        Kind::Slack => State::Slack,
+        Kind::Journal => State::Journal,
+        Kind::Metadata => State::Metadata,
+        Kind::Swap => State::Swap,
+        Kind::Gap => State::Gap,
+        Kind::Unparsed | Kind::Unreadable => State::Unparsed,
+        Kind::Opaque => State::Opaque,
+    }
+}
+
+impl Item {
+    /// How many bytes of the remainder it is; none for a file, whose claims tell.
+    pub(super) fn bytes(&self) -> u64 {
+        match self.what {
+            What::Raw { len, .. } => len,
+            What::File { .. } => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_counted_in_text_alone() {
+        assert_eq!(line_of(b"a\nb\nc", 4), Some(3));
+        assert_eq!(line_of(b"a\0b\nc", 4), None);
+        assert_eq!(line_of(b"a", 9), None);
+    }
+}
