@@ -4,6 +4,7 @@
 pub mod artifact;
 pub mod blob;
 pub mod bytes;
+pub mod cli;
 pub mod coverage;
 pub mod credential;
 pub mod detect;
@@ -13,6 +14,8 @@ pub mod finding;
 pub mod image;
 pub mod limits;
 pub mod locator;
+pub mod policy;
+pub mod report;
 pub mod run;
 pub mod sweep;
 pub mod volume;

@@ -175,7 +175,8 @@ mod tests {
         tree.walk(&mut |file| {
             let file = file.unwrap();
             let reader = tree.open(&file, 0).unwrap();
-            let bytes = crate::bytes::read_vec(&*reader, 0, reader.len() as usize).unwrap();
+            let bytes = crate::bytes::read_vec(&*reader, 0, usize::try_from(reader.len()).unwrap())
+                .unwrap();
             seen.push((file.path, bytes));
         });
         let expected: [(&[u8], &[u8]); 4] =

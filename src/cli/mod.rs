@@ -1,0 +1,69 @@
+//! The command line: one file per command. Nothing imports it.
+
+mod init;
+mod key;
+mod progress;
+mod scan;
+
+use crate::error::{Error, ErrorKind};
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Exit code of a run-time error.
+const EXIT_ERROR: u8 = 1;
+
+/// Exit code of wrong usage.
+const EXIT_USAGE: u8 = 2;
+
+/// Reads the disk inside an Amazon Machine Image and tells what an attacker would get from it.
+///
+/// Nothing is mounted, nothing is written, nothing leaves this machine but the AWS calls a command
+/// names. Secrets are redacted unless you say otherwise, and never tried.
+#[derive(Debug, Parser)]
+#[command(name = "amisweep", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Scan(scan::Args),
+    Init(init::Args),
+}
+
+/// Run the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are answers, not errors; clap knows which stream each belongs on.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let done = match cli.command {
+        Command::Scan(args) => scan::run(&args),
+        Command::Init(args) => init::run(&args),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &Error) -> ExitCode {
+    let broken_pipe = std::error::Error::source(error)
+        .and_then(|cause| cause.downcast_ref::<std::io::Error>())
+        .is_some_and(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe);
+    if !broken_pipe {
+        say(&format!("amisweep: {error}"));
+    }
+    ExitCode::from(if error.kind() == ErrorKind::Usage { EXIT_USAGE } else { EXIT_ERROR })
+}
+
+/// A line on standard error. Nobody may be listening, which is no reason to fail.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", crate::report::safe::Lines(line));
+}

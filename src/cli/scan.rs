@@ -1,0 +1,253 @@
+//! `amisweep scan`: find what leaks from an image, a snapshot, a disk or a directory.
+
+use super::key;
+use super::progress::Bar;
+use crate::detect::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::dir::Directory;
+use crate::finding::Severity;
+use crate::image::raw;
+use crate::policy::Verdict;
+use crate::report::{FORMATS, Format, Report, RunFacts, Style, output};
+use crate::run::ImageNo;
+use crate::sweep::{Options, Outcome, Progress, Target, sweep};
+use clap::builder::PossibleValuesParser;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Find what leaks from an image, a snapshot, a disk or a directory.
+///
+/// Exit codes: 0 pass and complete, 1 run-time error, 2 usage, 10 findings at or above --fail-on,
+/// 11 incomplete, 12 both.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What to scan: ami-…, snap-…, a raw disk image or block device, a directory, or - for
+    /// standard input redirected from a disk image.
+    #[arg(value_name = "TARGET")]
+    pub(super) target: PathBuf,
+
+    /// The report's format.
+    #[arg(short, long, default_value = FORMATS[0].name, value_parser = format_names())]
+    format: String,
+
+    /// Write the report to a file only you can read, instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Fail on findings of this severity and above.
+    #[arg(long, default_value = Severity::High.name(), value_parser = severity_names())]
+    fail_on: String,
+
+    /// Show secrets. Refused when standard output is no terminal, unless `--reveal=force` or -o.
+    #[arg(long, value_name = "force", num_args = 0..=1, require_equals = true,
+          default_missing_value = "terminal", value_parser = ["terminal", "force"])]
+    reveal: Option<String>,
+
+    /// No progress bar and no remarks on standard error.
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+
+    /// Worker threads; one for each processor by default.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+
+    /// Memory for cached blocks and blocks in flight, such as 64M or 1G.
+    #[arg(long, value_name = "SIZE", default_value = "96M", value_parser = parse_size)]
+    pub(super) memory: u64,
+
+    /// Re-read every file that has a finding through a second, independent reader.
+    #[arg(long)]
+    cross_check: bool,
+
+    /// The key for fingerprints that compare across runs; `amisweep init` makes one.
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    pub(super) aws: super::aws::Flags,
+}
+
+fn format_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(FORMATS.iter().map(|format| format.name))
+}
+
+fn severity_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::name))
+}
+
+/// A number of bytes with an optional binary unit.
+fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let shift = match text[digits.len()..].to_ascii_uppercase().as_str() {
+        "" | "B" => 0,
+        "K" | "KB" | "KIB" => 10,
+        "M" | "MB" | "MIB" => 20,
+        "G" | "GB" | "GIB" => 30,
+        unit => return Err(format!("unknown unit {unit}; use K, M or G")),
+    };
+    let number: u64 = digits.parse().map_err(|_| "not a number of bytes".to_owned())?;
+    let bytes = number.checked_mul(1 << shift).ok_or("too large")?;
+    if bytes < 8 << 20 { Err("less than 8M leaves no room to work".to_owned()) } else { Ok(bytes) }
+}
+
+pub(super) fn run(args: &Args) -> Result<u8> {
+    let reveal = may_reveal(args)?;
+    #[cfg(feature = "aws")]
+    if let Some(code) = super::aws::estimate_only(args)? {
+        return Ok(code);
+    }
+    let opened = open(args)?;
+    let report = scan(args, opened)?;
+    write(args, &report, reveal)?;
+    Ok(report.verdict.exit_code())
+}
+
+/// What was opened, and what it is called in the report.
+pub(super) struct Opened {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) images: Vec<String>,
+    pub(super) target: Target,
+}
+
+fn open(args: &Args) -> Result<Opened> {
+    #[cfg(feature = "aws")]
+    if let Some(opened) = super::aws::open(args)? {
+        return Ok(opened);
+    }
+    let path = args.target.as_path();
+    #[cfg(not(feature = "aws"))]
+    if looks_like_aws(path) {
+        let what = "this build reads no AWS targets; build it with the `aws` feature";
+        return Err(Error::new(ErrorKind::Usage, what).detail(path.display()));
+    }
+    if path == Path::new("-") {
+        return stdin();
+    }
+    let name = file_name(path);
+    if path.is_dir() {
+        let files = Box::new(Directory::open(path)?);
+        let target = Target::Tree { name: name.as_str().into(), files };
+        return Ok(Opened { name, kind: "directory", images: Vec::new(), target });
+    }
+    let image = raw::open(path, ImageNo(0), name.as_str().into())?;
+    let target = Target::Images(vec![image]);
+    Ok(Opened { images: vec![name.clone()], name, kind: "image", target })
+}
+
+/// Whether a target is an AMI or a snapshot by its name, and no file of that name is there.
+pub(super) fn looks_like_aws(path: &Path) -> bool {
+    let id = |text: &str| {
+        ["ami-", "snap-"].iter().any(|prefix| {
+            text.strip_prefix(prefix)
+                .is_some_and(|hex| !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        })
+    };
+    path.to_str().is_some_and(id) && !path.exists()
+}
+
+fn stdin() -> Result<Opened> {
+    let name = "stdin".to_owned();
+    let image =
+        raw::open(Path::new("/dev/stdin"), ImageNo(0), name.as_str().into()).map_err(|cause| {
+            let what = "standard input is no disk image; redirect it from a file (< disk.img), a \
+                        pipe cannot be read at random";
+            Error::new(ErrorKind::Usage, what).caused_by(cause)
+        })?;
+    let target = Target::Images(vec![image]);
+    Ok(Opened { images: vec![name.clone()], name, kind: "image", target })
+}
+
+/// The last part of a path: reports should not tell where on a machine an image lay.
+fn file_name(path: &Path) -> String {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let name = full.file_name().unwrap_or(full.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+fn scan(args: &Args, opened: Opened) -> Result<Report> {
+    let key = key::load(args.key_file.as_deref())?;
+    let engine = Engine::builtin()?;
+    let progress = Arc::new(Progress::default());
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
+    let clock = Instant::now();
+    let options = Options {
+        engine: &engine,
+        jobs: jobs(args),
+        key: &key,
+        cross_check: args.cross_check,
+        progress: &progress,
+    };
+    let bar = Bar::follow(&progress, args.quiet);
+    let outcome: Outcome = sweep(opened.target, &options);
+    drop(bar);
+    let fail_on = Severity::from_name(&args.fail_on).unwrap_or(Severity::High);
+    let verdict = Verdict::of(&outcome.findings, &outcome.coverage, fail_on);
+    let seconds = clock.elapsed().as_secs_f64();
+    Ok(Report {
+        target: opened.name,
+        target_kind: opened.kind,
+        images: opened.images,
+        outcome,
+        verdict,
+        run: RunFacts { started, seconds, ephemeral_key: key.ephemeral },
+    })
+}
+
+pub(super) fn jobs(args: &Args) -> usize {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    args.jobs.map_or(all, usize::from)
+}
+
+fn may_reveal(args: &Args) -> Result<bool> {
+    match args.reveal.as_deref() {
+        None => Ok(false),
+        Some("force") => Ok(true),
+        Some(_) if args.output.is_some() || std::io::stdout().is_terminal() => Ok(true),
+        Some(_) => Err(Error::new(
+            ErrorKind::Usage,
+            "--reveal would put secrets into a pipe; use -o FILE, or --reveal=force if you mean it",
+        )),
+    }
+}
+
+fn write(args: &Args, report: &Report, reveal: bool) -> Result<()> {
+    let format: &Format =
+        FORMATS.iter().find(|format| format.name == args.format).unwrap_or(&FORMATS[0]);
+    if let Some(path) = &args.output {
+        let mut file = output::create(path)?;
+        (format.write)(report, Style { reveal, colour: false }, &mut file)?;
+        return file.flush().map_err(output::failed);
+    }
+    let mut stdout = std::io::stdout().lock();
+    let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    (format.write)(report, Style { reveal, colour }, &mut stdout)?;
+    stdout.flush().map_err(output::failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_units() {
+        assert_eq!(parse_size("64M"), Ok(64 << 20));
+        assert_eq!(parse_size("1GiB"), Ok(1 << 30));
+        assert_eq!(parse_size("16777216"), Ok(16 << 20));
+        for bad in ["", "M", "1T", "-5M", "1M", "99999999999G"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn ids_are_told_from_files() {
+        assert!(looks_like_aws(Path::new("snap-0a1b2c")));
+        assert!(looks_like_aws(Path::new("ami-0123456789abcdef0")));
+        for other in ["ami-", "snap-xyz", "./snap-0a1b", "disk.img", "vol-0a1b"] {
+            assert!(!looks_like_aws(Path::new(other)), "{other}");
+        }
+    }
+}
