@@ -62,3 +62,11 @@ pub const PARTITIONS: usize = 1024;
 /// Items of the remainder that keep their own label. A hostile allocation bitmap could ask for
 /// one every other block; above this many, whole runs are swept as slack.
 pub const RAW_ITEMS: usize = 4_000_000;
+// Volumes and FAT.
+
+/// Bytes of one GPT entry: the specification says 128 times a power of two, and nobody is known to
+/// have gone beyond 128.
+pub const GPT_ENTRY_BYTES: usize = 4096;
+
+/// Bytes of a GPT entry array that are read to verify its checksum; 16 KiB is usual.
+pub const GPT_ARRAY_BYTES: usize = 4 * 1024 * 1024;

@@ -2,10 +2,21 @@
 
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+mod boot_sector;
+mod gpt;
+mod mbr;
+mod partition;
+mod recognise;
+
 use crate::bytes::ReadAt;
 use crate::coverage::Kind;
 use crate::error::{Error, Result};
 use std::sync::Arc;
+
+pub use recognise::recognise;
+
+/// Every volume system, in the order they are asked.
+pub static VOLUME_SYSTEMS: &[VolumeSystem] = &[gpt::SYSTEM, mbr::SYSTEM];
 
 /// One volume.
 pub struct Volume {
@@ -37,6 +48,7 @@ pub struct VolumeSystem {
 }
 
 /// A format that is recognised by its signature and read by nobody here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recognised {
     /// The format's name: `LUKS`, `btrfs`, `swap`.
     pub name: &'static str,
