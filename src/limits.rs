@@ -70,3 +70,15 @@ pub const GPT_ENTRY_BYTES: usize = 4096;
 
 /// Bytes of a GPT entry array that are read to verify its checksum; 16 KiB is usual.
 pub const GPT_ARRAY_BYTES: usize = 4 * 1024 * 1024;
+// Detection.
+
+/// The longest match of a signature. With the byte after it and the room before its anchor it must
+/// fit in [`OVERLAP_BYTES`], or a secret across a window's edge could be cut.
+pub const SIGNATURE_BYTES: usize = 15 * 1024;
+
+/// How far before its anchor a match may begin; every candidate costs this much to search.
+pub const SIGNATURE_BACK_BYTES: usize = 512;
+
+/// Bytes that the candidates of one signature may make verification look at in one window. Sixteen
+/// times the window: no real text comes near, and text made to be slow stops here.
+pub const VERIFY_BYTES_PER_RULE: usize = 16 * 1024 * 1024;

@@ -1,3 +1,9 @@
 //! What a credential's own bytes prove and say, offline.
 
+pub mod aws_id;
+pub mod base32;
+pub mod base62;
+pub mod bech32;
+pub mod crc;
+pub mod jwt;
 pub mod private_key;

@@ -1,0 +1,186 @@
+//! Verification: whether a signature matches at an anchor, and what the match is worth.
+
+use super::check;
+use super::signature::{Boundary, Signature};
+use super::structure::{self, Outcome, Parts};
+use crate::finding::{Harmless, Match, Secret, Subject};
+use crate::run::Run;
+use std::ops::Range;
+
+/// Characters of a fact that are kept; longer text is an accident of the pattern.
+const FACT_BYTES: usize = 256;
+
+/// Where a signature matched, in the window.
+pub(super) struct Place {
+    pub(super) whole: Range<usize>,
+    pub(super) secret: Range<usize>,
+    pub(super) groups: Vec<(&'static str, Range<usize>)>,
+}
+
+/// The match of `signature` that holds the anchor at `at`, adding the bytes looked at to
+/// `shown_bytes`.
+pub(super) fn verify(
+    signature: &Signature,
+    bytes: &[u8],
+    at: usize,
+    shown_bytes: &mut usize,
+) -> Option<Place> {
+    if signature.starts_with_secret && !left_is_free(signature, bytes, at) {
+        return None;
+    }
+    let place = search(signature, bytes, at, shown_bytes)?;
+    // An earlier anchor inside the same match has reported it, perhaps from another window.
+    for earlier in place.whole.start..at {
+        if !signature.anchors.iter().any(|anchor| anchor.stands_at(bytes, earlier)) {
+            continue;
+        }
+        let first = search(signature, bytes, earlier, shown_bytes);
+        if first.is_some_and(|first| first.secret == place.secret) {
+            return None;
+        }
+    }
+    Some(place)
+}
+
+fn search(
+    signature: &Signature,
+    bytes: &[u8],
+    at: usize,
+    shown_bytes: &mut usize,
+) -> Option<Place> {
+    let from = at.saturating_sub(signature.back);
+    // One byte more than allowed, so that a match that is too long is seen to be.
+    let to = at.saturating_add(signature.max_len).saturating_add(1).min(bytes.len());
+    let shown = bytes.get(from..to)?;
+    *shown_bytes = shown_bytes.saturating_add(shown.len());
+    let regex = signature.regex().ok()?;
+    let mut start = 0;
+    loop {
+        let captures = regex.captures_at(shown, start)?;
+        let whole = captures.get(0)?.range();
+        let place = absolute(from, &whole);
+        if place.contains(&at) {
+            return accept(signature, bytes, from, &captures);
+        }
+        // Only signatures with room before the anchor come here a second time.
+        if place.start > at || signature.back == 0 {
+            return None;
+        }
+        start = whole.end.max(start + 1);
+        *shown_bytes = shown_bytes.saturating_add(whole.len());
+    }
+}
+
+fn accept(
+    signature: &Signature,
+    bytes: &[u8],
+    from: usize,
+    captures: &regex::bytes::Captures<'_>,
+) -> Option<Place> {
+    let whole = absolute(from, &captures.get(0)?.range());
+    let secret = absolute(from, &captures.name("secret")?.range());
+    let fits = whole.len() <= signature.max_len
+        && (signature.boundary != Boundary::Token || left_is_free(signature, bytes, secret.start))
+        && right_is_free(signature, bytes, secret.end);
+    if !fits {
+        return None;
+    }
+    let groups = signature.groups.iter().filter_map(|name| {
+        let range = absolute(from, &captures.name(name)?.range());
+        // A fact never holds any of the secret.
+        let apart = range.end <= secret.start || secret.end <= range.start;
+        apart.then_some((*name, range))
+    });
+    Some(Place { groups: groups.collect(), whole, secret })
+}
+
+fn absolute(from: usize, range: &Range<usize>) -> Range<usize> {
+    from + range.start..from + range.end
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether nothing that would be part of the same token stands before `at`. The last letter of an
+/// escape (`\n`, `%3D`, `\u003d`) is not part of a token.
+fn left_is_free(signature: &Signature, bytes: &[u8], at: usize) -> bool {
+    if signature.boundary != Boundary::Token {
+        return true;
+    }
+    let before = bytes.get(at.saturating_sub(6)..at).unwrap_or_default();
+    match before {
+        [.., last] if !is_word(*last) => true,
+        [.., b'\\', b'n' | b'r' | b't' | b'0'] => true,
+        [.., b'%', high, low] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => true,
+        [b'\\', b'u', rest @ ..] if rest.iter().all(u8::is_ascii_hexdigit) => true,
+        before => before.is_empty(),
+    }
+}
+
+fn right_is_free(signature: &Signature, bytes: &[u8], at: usize) -> bool {
+    let Some(next) = bytes.get(at) else { return true };
+    signature.boundary == Boundary::None
+        || !(is_word(*next) || signature.check.alphabet.is_some_and(|a| a.continues(*next)))
+}
+
+/// The match at `place`, judged by its own bytes; `None` when it is not what the signature means.
+pub(super) fn judge(signature: &Signature, bytes: &[u8], place: &Place) -> Option<Match> {
+    let secret = bytes.get(place.secret.clone())?;
+    let whole = bytes.get(place.whole.clone())?;
+    let body = signature.anchors.iter().find_map(|anchor| anchor.strip_from(secret));
+    let body = body.unwrap_or(secret);
+    if !check::passes(&signature.check, body) {
+        return None;
+    }
+    let groups: Vec<(&'static str, &[u8])> = place
+        .groups
+        .iter()
+        .filter_map(|(name, range)| Some((*name, bytes.get(range.clone())?)))
+        .collect();
+    let parts = Parts { secret, whole, groups: &groups };
+    let outcome = match signature.check.structure {
+        Some(read) => read(&parts)?,
+        None => Outcome::default(),
+    };
+    let kept = Secret::new(secret);
+    let subject = if signature.password { Subject::Password(kept) } else { Subject::Secret(kept) };
+    let start = u64::try_from(place.secret.start).ok()?;
+    let span = Run::new(start, u64::try_from(place.secret.len()).ok()?);
+    let grade = outcome.grade.unwrap_or(signature.grade);
+    let mut matched = Match::new(signature.rule, grade, subject, span);
+    matched.severity = outcome.severity.unwrap_or(matched.severity);
+    matched.harmless = outcome.harmless.or_else(|| placeholder(signature, &parts, body));
+    for (name, value) in &groups {
+        matched = matched.fact(name, fact_text(value));
+    }
+    for (prefix, kind) in &signature.kinds {
+        if secret.starts_with(prefix) {
+            matched = matched.fact("kind", *kind);
+        }
+    }
+    for (name, value) in outcome.facts {
+        matched = matched.fact(name, fact_text(value.as_bytes()));
+    }
+    Some(matched)
+}
+
+fn placeholder(signature: &Signature, parts: &Parts<'_>, body: &[u8]) -> Option<Harmless> {
+    if !signature.check.placeholders {
+        return None;
+    }
+    check::harmless(parts.secret, body, signature.password)
+        .or_else(|| structure::reserved_host(parts))
+}
+
+/// Bytes as text that cannot steer a terminal.
+fn fact_text(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for c in String::from_utf8_lossy(bytes.get(..FACT_BYTES).unwrap_or(bytes)).chars() {
+        match c {
+            ' '..='~' => text.push(c),
+            _ => text.extend(c.escape_unicode()),
+        }
+    }
+    text
+}
