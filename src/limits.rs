@@ -82,3 +82,11 @@ pub const SIGNATURE_BACK_BYTES: usize = 512;
 /// Bytes that the candidates of one signature may make verification look at in one window. Sixteen
 /// times the window: no real text comes near, and text made to be slow stops here.
 pub const VERIFY_BYTES_PER_RULE: usize = 16 * 1024 * 1024;
+// Artifacts and credentials.
+
+/// Bytes of one PEM block, dashes included. An RSA key of 16,384 bits needs 13,000, a PGP key
+/// with its signatures several times that.
+pub const PEM_BYTES: usize = 64 * 1024;
+
+/// Bytes of a fact's value; a report is read by people.
+pub const FACT_BYTES: usize = 512;

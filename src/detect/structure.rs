@@ -164,7 +164,7 @@ fn nkey_crc16(parts: &Parts<'_>) -> Option<Outcome> {
 }
 
 fn aws_key_id(parts: &Parts<'_>) -> Option<Outcome> {
-    let mut outcome = Outcome::default().with("account", aws_id::account(parts.secret));
+    let mut outcome = Outcome::default().with("account_id", aws_id::account(parts.secret));
     if aws_id::is_canary(parts.secret) {
         outcome = outcome.with("canary", Some("yes".to_owned()));
     }

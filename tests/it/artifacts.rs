@@ -1,1 +1,283 @@
-//! artifacts
+//! Artifact parsers against `testdata/artifacts/*.case`: templates in, expected matches out.
+//!
+//! A case is a path, a file's content and the expected matches, one a line:
+//! `rule[ @!member] | severity grade harmless | subject | fact=value; …`. A subject that starts
+//! with `~` was decoded and does not stand in the file as it is. `@{alphabet length seed}` makes
+//! a value that is the same wherever it is written, `@{base64 …}` and the like encode what they
+//! hold, so that no file of the repository holds anything that looks like a secret.
+
+use amisweep::artifact::ARTIFACTS;
+use amisweep::blob::{Blob, Budget, Meta, Out};
+use amisweep::credential::{aws_id, base64, openssh};
+use amisweep::finding::Match;
+use amisweep::locator::{Area, Locator};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// A small generator: the tests need values that are alike, not good ones.
+struct Seeded(u64);
+
+impl Seeded {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn pick(&mut self, alphabet: &[u8], len: usize) -> String {
+        let count = alphabet.len() as u64;
+        (0..len).map(|_| char::from(alphabet[(self.next() % count) as usize])).collect()
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| (self.next() >> 24) as u8).collect()
+    }
+}
+
+fn seeded(seed: &str) -> Seeded {
+    Seeded(seed.bytes().fold(0x9e37_79b9_7f4a_7c15u64, |a, b| a.rotate_left(9) ^ u64::from(b)) | 1)
+}
+
+fn padded(bytes: &[u8]) -> String {
+    let mut text = base64::encode_unpadded(bytes);
+    while !text.len().is_multiple_of(4) {
+        text.push('=');
+    }
+    text
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn public(seed: &str) -> Vec<u8> {
+    openssh::public_blob("ssh-ed25519", &[&seeded(seed).bytes(32)]).unwrap()
+}
+
+/// An OpenSSH private key file of the right structure; no point lies behind its numbers.
+fn private(seed: &str, comment: &str, cipher: &str) -> String {
+    let mut part = Vec::new();
+    let string = |out: &mut Vec<u8>, bytes: &[u8]| {
+        out.extend((bytes.len() as u32).to_be_bytes());
+        out.extend_from_slice(bytes);
+    };
+    let public = public(seed);
+    part.extend([1, 2, 3, 4, 1, 2, 3, 4]);
+    part.extend_from_slice(&public);
+    string(&mut part, &seeded(seed).bytes(64));
+    string(&mut part, comment.as_bytes());
+    let mut file = b"openssh-key-v1\0".to_vec();
+    string(&mut file, cipher.as_bytes());
+    string(&mut file, b"");
+    string(&mut file, b"");
+    file.extend([0, 0, 0, 1]);
+    string(&mut file, &public);
+    string(&mut file, &part);
+    let dashes = "-----";
+    let label = "OPENSSH PRIVATE KEY";
+    let mut text = format!("{dashes}BEGIN {label}{dashes}\n");
+    for line in padded(&file).as_bytes().chunks(70) {
+        let _ = writeln!(text, "{}", std::str::from_utf8(line).unwrap());
+    }
+    text + &format!("{dashes}END {label}{dashes}")
+}
+
+fn generate(call: &str) -> Vec<u8> {
+    let (name, rest) = call.split_once(' ').unwrap_or((call, ""));
+    let args: Vec<&str> = rest.split(' ').collect();
+    let alphabet: &[u8] = match name {
+        "hex" => b"0123456789abcdef",
+        "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        "alnum" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+        "b64" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        "bytes64" => {
+            return padded(&seeded(args[1]).bytes(args[0].parse().unwrap())).into_bytes();
+        }
+        "base64" => return padded(rest.as_bytes()).into_bytes(),
+        "gzip64" => return padded(&gzip(rest.as_bytes())).into_bytes(),
+        "gzip" => return gzip(rest.as_bytes()),
+        "cr" => return b"\r".to_vec(),
+        "key" => return private(args[0], args[1], "none").into_bytes(),
+        "lockedkey" => return private(args[0], args[1], "aes256-ctr").into_bytes(),
+        "indent" => {
+            let (by, text) = rest.split_once(' ').unwrap();
+            let pad = " ".repeat(by.parse().unwrap());
+            return text.replace('\n', &format!("\n{pad}")).into_bytes();
+        }
+        "escaped" => return rest.replace('\n', "\\n").into_bytes(),
+        "account" => return aws_id::account_id(rest.as_bytes()).unwrap_or_default().into_bytes(),
+        "pub" => return padded(&public(args[0])).into_bytes(),
+        "fp" => return openssh::fingerprint(&public(args[0])).into_bytes(),
+        _ => panic!("unknown generator {name}"),
+    };
+    seeded(args[1]).pick(alphabet, args[0].parse().unwrap()).into_bytes()
+}
+
+/// The template with every `@{…}` replaced, the innermost first.
+fn expand(template: &str) -> Vec<u8> {
+    let mut text = template.as_bytes().to_vec();
+    while let Some(start) = text.windows(2).rposition(|w| w == b"@{") {
+        let end = start + text[start..].iter().position(|&b| b == b'}').unwrap();
+        let call = String::from_utf8(text[start + 2..end].to_vec()).unwrap();
+        text.splice(start..=end, generate(&call));
+    }
+    text
+}
+
+/// Every match in a file and in the views inside it, with the place in that file.
+fn sweep(name: &str, bytes: &[u8]) -> (Vec<(String, Vec<u8>, Match)>, Vec<String>) {
+    let at = Locator::new(&"d".into(), None, Area::Path(name.as_bytes().into()));
+    let blob = Blob {
+        at,
+        name: Cow::Owned(name.as_bytes().to_vec()),
+        meta: Meta::default(),
+        bytes: Cow::Owned(bytes.to_vec()),
+        decoded_from: None,
+    };
+    let mut budget = Budget::default();
+    let mut todo = vec![(blob, budget.depth)];
+    let mut found = Vec::new();
+    let mut errors = Vec::new();
+    while let Some((blob, depth)) = todo.pop() {
+        for artifact in ARTIFACTS.iter().filter(|a| (a.applies)(&blob)) {
+            budget.depth = depth;
+            let mut nested = Vec::new();
+            let result = (artifact.run)(&blob, &mut budget, &mut |out| match out {
+                Out::Match(m) => {
+                    let place = blob.at.to_string();
+                    let place = place.find('!').map_or("", |at| &place[at..]).to_owned();
+                    let end = usize::try_from(m.span.end()).unwrap();
+                    assert!(end <= blob.bytes.len(), "{place}: span past the end");
+                    let bytes = blob.bytes[usize::try_from(m.span.start).unwrap()..end].to_vec();
+                    found.push((place, bytes, m));
+                }
+                Out::Blob(inner) => {
+                    let run = inner.decoded_from.expect("a view says what it was decoded from");
+                    assert!(run.end() <= blob.bytes.len() as u64);
+                    nested.push(Blob {
+                        at: inner.at,
+                        name: Cow::Owned(inner.name.into_owned()),
+                        meta: inner.meta,
+                        bytes: Cow::Owned(inner.bytes.into_owned()),
+                        decoded_from: inner.decoded_from,
+                    });
+                }
+            });
+            errors.extend(result.err().map(|e| e.message()));
+            todo.extend(nested.into_iter().map(|b| (b, depth.saturating_sub(1))));
+        }
+    }
+    (found, errors)
+}
+
+fn listing(found: &[(String, Vec<u8>, Match)]) -> Vec<String> {
+    let mut lines: Vec<String> = found
+        .iter()
+        .map(|(place, bytes, m)| {
+            let at = if place.is_empty() { String::new() } else { format!(" @{place}") };
+            let decoded = if m.subject.bytes() == bytes { "" } else { "~" };
+            let harmless = m.harmless.map_or("-", |h| h.name());
+            let facts: Vec<_> = m.facts.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            format!(
+                "{}{at} | {} {} {harmless} | {decoded}{} | {}",
+                m.rule.id,
+                m.severity.name(),
+                m.grade.name(),
+                String::from_utf8_lossy(m.subject.bytes()).replace('\n', "⏎"),
+                facts.join("; "),
+            )
+        })
+        .collect();
+    lines.sort();
+    lines
+}
+
+struct Case {
+    file: String,
+    path: String,
+    content: Vec<u8>,
+    expected: Vec<String>,
+}
+
+fn cases() -> Vec<Case> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/artifacts");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    let mut cases = Vec::new();
+    for file in files.iter().filter(|f| f.extension().is_some_and(|e| e == "case")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for case in format!("\n{text}").split("\n== path ").skip(1) {
+            let (path, rest) = case.split_once('\n').unwrap();
+            let (content, expected) = rest.split_once("== expect").unwrap();
+            let mut expected: Vec<String> = expected
+                .lines()
+                .filter(|line| !line.trim().is_empty())
+                .map(|line| {
+                    let line = String::from_utf8(expand(line)).unwrap();
+                    line.replace('\n', "⏎").trim_end().to_owned()
+                })
+                .collect();
+            expected.sort();
+            cases.push(Case {
+                file: file.file_name().unwrap().to_string_lossy().into_owned(),
+                path: path.to_owned(),
+                content: expand(content),
+                expected,
+            });
+        }
+    }
+    assert!(!cases.is_empty());
+    cases
+}
+
+#[test]
+fn every_case_gives_its_matches() {
+    for case in cases() {
+        for path in [case.path.as_str(), case.path.trim_start_matches('/')] {
+            let (found, errors) = sweep(path, &case.content);
+            let found: Vec<_> = listing(&found).iter().map(|l| l.trim_end().to_owned()).collect();
+            assert_eq!(
+                found.join("\n"),
+                case.expected.join("\n"),
+                "\n{} {path}\n{}",
+                case.file,
+                String::from_utf8_lossy(&case.content)
+            );
+            assert_eq!(errors, Vec::<String>::new(), "{} {path}", case.file);
+        }
+    }
+}
+
+#[test]
+fn windows_line_ends_change_nothing() {
+    for case in cases().iter().filter(|c| c.content.is_ascii() && !c.content.contains(&b'\r')) {
+        let text = String::from_utf8(case.content.clone()).unwrap().replace('\n', "\r\n");
+        let (found, _) = sweep(&case.path, text.as_bytes());
+        assert_eq!(found.len(), case.expected.len(), "{} {}", case.file, case.path);
+    }
+}
+
+#[test]
+fn cut_and_flipped_files_are_survived() {
+    for case in cases() {
+        let step = (case.content.len() / 48).max(1);
+        for cut in (0..case.content.len()).step_by(step) {
+            sweep(&case.path, &case.content[..cut]);
+        }
+        let mut random = seeded(&case.path);
+        for _ in 0..96 {
+            let mut bytes = case.content.clone();
+            for _ in 0..=random.next() % 4 {
+                let at = (random.next() % bytes.len().max(1) as u64) as usize;
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = (random.next() >> 16) as u8;
+                }
+            }
+            sweep(&case.path, &bytes);
+        }
+    }
+}
