@@ -90,3 +90,6 @@ pub const PEM_BYTES: usize = 64 * 1024;
 
 /// Bytes of a fact's value; a report is read by people.
 pub const FACT_BYTES: usize = 512;
+
+/// Bytes of a URI's authority; user, password and host are short.
+pub const URI_BYTES: usize = 1024;

@@ -3,12 +3,20 @@
 #![allow(clippy::unnecessary_wraps, reason = "the parsers of a table share one signature")]
 
 mod aws;
+mod dotenv;
+mod git;
 mod ini;
 mod judge;
+mod mycnf;
+mod netrc;
+mod network_manager;
 mod paths;
+mod pgpass;
 mod piece;
 mod shadow;
 mod ssh;
+mod uri;
+mod wireguard;
 
 use crate::blob::{Blob, Budget, Out};
 use crate::error::Result;
@@ -25,5 +33,16 @@ pub struct Artifact {
 }
 
 /// Every parser. More than one may apply to a file.
-pub static ARTIFACTS: &[Artifact] =
-    &[shadow::ARTIFACT, ssh::PRIVATE, ssh::AUTHORIZED, aws::ARTIFACT];
+pub static ARTIFACTS: &[Artifact] = &[
+    aws::ARTIFACT,
+    dotenv::ARTIFACT,
+    git::ARTIFACT,
+    mycnf::ARTIFACT,
+    netrc::ARTIFACT,
+    network_manager::ARTIFACT,
+    pgpass::ARTIFACT,
+    shadow::ARTIFACT,
+    ssh::AUTHORIZED,
+    ssh::PRIVATE,
+    wireguard::ARTIFACT,
+];
