@@ -93,3 +93,30 @@ pub const FACT_BYTES: usize = 512;
 
 /// Bytes of a URI's authority; user, password and host are short.
 pub const URI_BYTES: usize = 1024;
+// ext2, ext3 and ext4.
+
+/// Extents all files of one ext filesystem may bring in: 40 bytes each, and an image that says
+/// more holds nothing else.
+pub const EXT_EXTENTS: u64 = 100_000_000;
+
+/// Blocks that may describe where one file's bytes lie. A full block map of 4 TiB has a little
+/// more than a million.
+pub const EXT_TREE_BLOCKS: usize = 1_100_000;
+
+/// Errors one walk of an ext filesystem visits; what follows is counted in the last one.
+pub const EXT_ERRORS: usize = 10_000;
+
+/// Paths kept for one file with many hard links. Ext4 allows 65,000 links, and a path is up to
+/// [`PATH_BYTES`] long, so that a small directory could fill the memory.
+pub const EXT_PATHS_PER_FILE: usize = 1_000;
+
+/// Pieces of free space that are told apart; an image with more is odd, and the rest of its free
+/// space is called slack.
+pub const EXT_FREE_RUNS: usize = 20_000_000;
+
+/// Bytes of an inode table, a directory or a journal that are read at once.
+pub const EXT_READ_BYTES: u64 = 1024 * 1024;
+
+/// Bytes of one file the second reader of ext is asked for: at most this much, since it goes
+/// through holes byte by byte.
+pub const EXT_SECOND_OPINION_BYTES: u64 = 64 * 1024 * 1024 * 1024;

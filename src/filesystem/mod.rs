@@ -3,6 +3,7 @@
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 pub mod dir;
+mod ext;
 pub mod extent;
 
 use crate::bytes::ReadAt;
@@ -44,7 +45,7 @@ pub struct Driver {
 pub type SecondOpinion = fn(&Arc<dyn ReadAt>, &[u8], &mut dyn FnMut(&[u8])) -> Result<()>;
 
 /// Every driver, in the order they are asked.
-pub static DRIVERS: &[Driver] = &[];
+pub static DRIVERS: &[Driver] = &[ext::DRIVER];
 
 /// What a directory entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
