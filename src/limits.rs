@@ -120,3 +120,53 @@ pub const EXT_READ_BYTES: u64 = 1024 * 1024;
 /// Bytes of one file the second reader of ext is asked for: at most this much, since it goes
 /// through holes byte by byte.
 pub const EXT_SECOND_OPINION_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+// XFS
+
+/// Levels of an XFS btree: the format's own maximum is 9 for any group, 14 for any fork.
+pub const XFS_BTREE_LEVELS: u32 = 16;
+
+/// Blocks of one XFS btree that are read: enough for every record of the largest group, and
+/// the set of those visited stays below 100 MB.
+pub const XFS_BTREE_BLOCKS: usize = 2_000_000;
+
+/// Runs of free space kept (16 bytes each). A group's worst case is every second block.
+pub const XFS_FREE_RUNS: usize = 16_000_000;
+
+/// Inode chunks kept (24 bytes each, 64 inodes): twenty times the files that are planned.
+pub const XFS_INODE_CHUNKS: usize = 16_000_000;
+
+/// Errors of one phrase that one XFS filesystem may report; the rest are counted.
+pub const XFS_ERRORS_PER_PHRASE: u64 = 20;
+
+/// Times the bytes of its volume that one XFS walk may read as directories, attributes and extent
+/// trees. Once is honest; structures that share blocks would cost the square.
+pub const XFS_METADATA_READS: u64 = 2;
+
+/// Bytes of XFS metadata a walk may always read, however small the volume.
+pub const XFS_METADATA_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Directory entries kept while walking (24 bytes and the name each).
+pub const XFS_DIRECTORY_ENTRIES: usize = 100_000_000;
+
+/// Names of one XFS file: hard links, or what a deleted inode was called.
+pub const XFS_NAMES_PER_FILE: usize = 10_000;
+
+/// Extended attributes of one XFS file.
+pub const XFS_ATTRIBUTES_PER_FILE: usize = 20_000;
+
+/// The longest target of a symbolic link; XFS itself stops at 1,024.
+pub const XFS_LINK_BYTES: u64 = 1024;
+
+/// Deleted XFS inodes kept until the live ones are known.
+pub const XFS_DEAD_INODES: usize = 2_000_000;
+
+/// How many times its volume's length a deleted XFS file may span. Its records are garbage by
+/// default, and only sparse files are longer than their volume.
+pub const XFS_DEAD_SPAN: u64 = 4;
+
+/// Basic blocks searched backwards for the last record of an XFS log: more than twice the
+/// largest record (256 KiB and its headers).
+pub const XFS_LOG_RECORD_BLOCKS: u64 = 1200;
+
+/// Runs of XFS metadata gathered before neighbours are joined.
+pub const XFS_METADATA_RUNS: usize = 65_536;

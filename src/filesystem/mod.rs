@@ -5,6 +5,7 @@
 pub mod dir;
 mod ext;
 pub mod extent;
+mod xfs;
 
 use crate::bytes::ReadAt;
 use crate::coverage::Kind;
@@ -46,6 +47,7 @@ pub type SecondOpinion = fn(&Arc<dyn ReadAt>, &[u8], &mut dyn FnMut(&[u8])) -> R
 
 /// Every driver, in the order they are asked.
 pub static DRIVERS: &[Driver] = &[ext::DRIVER];
+pub static DRIVERS: &[Driver] = &[xfs::DRIVER];
 
 /// What a directory entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
