@@ -27,7 +27,12 @@ pub(super) fn streams(walk: &mut Walk<'_>, inode: &Inode<'_>) -> Vec<Stream> {
         Form::Device => Ok(()),
         Form::Extents | Form::Tree => bmbt::extents(walk, fork).and_then(|extents| {
             walk.metadata_extents(&extents);
-            Tree { extents: &extents }.read(walk, &mut found)
+            // Room for attributes may be set aside before there are any.
+            if extents.is_empty() {
+                Ok(())
+            } else {
+                Tree { extents: &extents }.read(walk, &mut found)
+            }
         }),
     };
     if let Err(error) = read {
