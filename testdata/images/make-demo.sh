@@ -31,6 +31,10 @@ plant layout "$mnt" $root
 plant late "$mnt" $root
 plant map "$mnt" $root
 umount "$mnt"
+mount_image "$work/root"
+plant forget "$mnt"
+umount "$mnt"
+plant inode "$work/root" $root symlink xattr
 place "$work/root" $root
 
 truncate -s $((8192 * 512)) "$work/swap"

@@ -7,11 +7,14 @@ named by PLANT_STATE. All tokens come from PLANT_SEED.
   tree DIR                           the files of a small server
   layout MOUNT BASE                  files whose place on the disk matters; BASE is the volume's
                                      first byte in the image
-  late MOUNT BASE                    after everything else was written: deleted files, free space
+  late MOUNT BASE                    files that will be deleted
+  forget MOUNT                       delete them
   map MOUNT BASE                     where the bytes of the planted live files lie
   text PLACE STATE PATH TEMPLATE     print a file's content, for tools that copy it in
   raw PLACE STATE AT TEMPLATE        plant outside any filesystem, at byte AT of the image
   tail NEAR TEMPLATE IMAGE           plant 40 bytes behind the end of the small file that holds NEAR
+  inode VOLUME BASE ID...            where tokens kept inside an ext4 inode lie
+  same MOUNT PATH...                 check that these files hold their tokens
   write IMAGE                        do what can only be done to the finished image
   expect IMAGE FILE                  check the image, and write the .expect file
 """
@@ -262,9 +265,12 @@ def late(plants, root, base):
     run("fallocate", "-l", str(16 * BLOCK), hole)
     start = physical_runs(hole, 9 * BLOCK, BLOCK, base)[0][0]
     plants.raw(start + 1111, "\nNPM_TOKEN=<<free npm>>\n", "free-space", gone)
-    os.sync()
-    for name in (*files, "hole"):
-        os.unlink(f"{folder}/{name}")
+
+
+def forget(root):
+    """Best after a second mount: what reached the disk before it was deleted leaves most."""
+    for name in ("export.csv", "t.env", "hole"):
+        os.unlink(f"{root}/var/tmp/{name}")
 
 
 def map_live(plants, root, base):
@@ -274,6 +280,33 @@ def map_live(plants, root, base):
             real = root + plant["path"].split("|")[0]
             if os.path.lexists(real):
                 plant["runs"] = physical_runs(real, plant["offset"], length, base)
+
+
+def map_inodes(plants, volume, base, ids):
+    """An inode keeps 60 bytes of a small file at 40, and the rest behind its first half."""
+    for name in ids:
+        plant = plants.all["find"][name]
+        token = tokens.make(SEED, name, plant["kind"]).encode()
+        answer = subprocess.run(["debugfs", "-R", f"imap {plant['path']}", volume], check=True, capture_output=True, text=True)
+        block, offset = re.search(r"at block (\d+), offset (0x[0-9a-f]+)", answer.stdout).groups()
+        start = int(block) * BLOCK + int(offset, 16)
+        with open(volume, "rb") as disk:
+            disk.seek(start)
+            inode = disk.read(256)
+        at = inode.find(token)
+        if at >= 0:
+            plant["runs"] = [[base + start + at, len(token)]]
+        else:
+            cut = 60 - plant["offset"]
+            rest = inode.index(token[cut:], 128)
+            plant["runs"] = [[base + start + 100 - cut, cut], [base + start + rest, len(token) - cut]]
+
+
+def same(plants, root, paths):
+    for name, plant in plants.all["find"].items():
+        if plant["path"] in paths:
+            with open(root + plant["path"], "rb") as file:
+                assert tokens.make(SEED, name, plant["kind"]).encode() in file.read(), name
 
 
 def write(plants, image):
@@ -329,6 +362,8 @@ def main(command, *args):
             layout(plants, args[0], int(args[1]))
         case "late":
             late(plants, args[0], int(args[1]))
+        case "forget":
+            forget(args[0])
         case "map":
             map_live(plants, args[0], int(args[1]))
         case "text":
@@ -339,6 +374,10 @@ def main(command, *args):
             plants.raw(int(at), template.replace("\\n", "\n"), place, state)
         case "tail":
             tail(plants, args[1].replace("\\n", "\n"), args[0], args[2])
+        case "inode":
+            map_inodes(plants, args[0], int(args[1]), args[2:])
+        case "same":
+            same(plants, args[0], args[1:])
         case "write":
             write(plants, args[0])
         case "expect":
