@@ -43,7 +43,8 @@ HEADER = """\
 #   find ID kind=PLACE path=PATH state=STATES sha256=HASHES offset=N image=RUNS
 #       must be among the findings: any of these hashes of the secret's bytes, at a place with this
 #       path (- where there is none), any of these states, this offset in its file, and these
-#       start+length runs of the image (- where the bytes do not stand there as they are)
+#       start+length runs of the image (- where that is open, packed where the bytes do not stand
+#       there as they are)
 #   seen ID path=PATH   something must be reported at this path
 #   decoy ID sha256=HASH   must not be among the findings
 """
@@ -340,9 +341,10 @@ def expect(plants, image, out):
         if runs is not None:
             there = b"".join(data[start : start + length] for start, length in runs)
             assert there == token, f"{name} is not where it was put"
+        packed = plant["place"] == "escaped"
         several = "|" in hashes(name, plant["kind"]) and not token.startswith(b"-----")
         offset = None if several else plant["offset"]
-        shown = "-" if runs is None or several else ",".join(f"{s}+{n}" for s, n in runs)
+        shown = "packed" if packed else "-" if runs is None or several else ",".join(f"{s}+{n}" for s, n in runs)
         lines.append(
             f"find {name} kind={plant['place']} path={plant['path'] or '-'} state={plant['state']} "
             f"sha256={hashes(name, plant['kind'])} offset={'-' if offset is None else offset} image={shown}"
