@@ -137,7 +137,7 @@ impl Profile<'_> {
         found
             .fact("profile", super::piece::text(profile.trim_ascii()))
             .fact("access_key_id", id.text())
-            .fact("account_id", aws_id::account(id.bytes).unwrap_or_default())
+            .fact("account_id", aws_id::account_id(id.bytes).unwrap_or_default())
             .fact("expires", self.expires.text())
     }
 }

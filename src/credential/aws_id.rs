@@ -20,7 +20,7 @@ const CANARY_ACCOUNTS: [u64; 10] = [
 
 /// The 12-digit account of a 20-character id, when the id has one: ids from before 2019 do not,
 /// and what they would decode to is meaningless.
-pub fn account(id: &[u8]) -> Option<String> {
+pub fn account_id(id: &[u8]) -> Option<String> {
     account_number(id).map(|number| format!("{number:012}"))
 }
 
@@ -50,7 +50,7 @@ mod tests {
     #[test]
     fn published_examples() {
         // In two parts, so that no whole id stands in the sources.
-        let read = |kind: &str, body: &str| account([kind, body].concat().as_bytes());
+        let read = |kind: &str, body: &str| account_id([kind, body].concat().as_bytes());
         assert_eq!(read("ASIA", "QNZGKIQY56JQ7WML").as_deref(), Some("029608264753"));
         assert_eq!(read("ASIA", "Y34FZKBOKMUTVV7A").as_deref(), Some("609629065308"));
         assert_eq!(read("AKIA", "SP2TPHJSQH3FJRUX").as_deref(), Some("171436882533"));

@@ -3,11 +3,11 @@
 pub mod aws_id;
 pub mod base32;
 pub mod base62;
+pub mod base64;
 pub mod bech32;
 pub mod crc;
-pub mod jwt;
-pub mod base64;
 pub mod der;
+pub mod jwt;
 pub mod openssh;
 pub mod pem;
 pub mod pgp;

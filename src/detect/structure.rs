@@ -164,7 +164,7 @@ fn nkey_crc16(parts: &Parts<'_>) -> Option<Outcome> {
 }
 
 fn aws_key_id(parts: &Parts<'_>) -> Option<Outcome> {
-    let mut outcome = Outcome::default().with("account_id", aws_id::account(parts.secret));
+    let mut outcome = Outcome::default().with("account_id", aws_id::account_id(parts.secret));
     if aws_id::is_canary(parts.secret) {
         outcome = outcome.with("canary", Some("yes".to_owned()));
     }
@@ -182,7 +182,7 @@ fn aws_presigned(parts: &Parts<'_>) -> Option<Outcome> {
     let credential = text(parts.group("credential")?)?.replace("%2F", "/").replace("%2f", "/");
     let mut fields = credential.split('/').map(str::to_owned);
     let id = fields.next()?;
-    let account = aws_id::account(id.as_bytes());
+    let account = aws_id::account_id(id.as_bytes());
     let outcome = Outcome::default().with("account", account).with("key_id", Some(id));
     let outcome = outcome.with("signed", fields.next()).with("region", fields.next());
     Some(outcome.with("service", fields.next()))

@@ -46,8 +46,7 @@ pub struct Driver {
 pub type SecondOpinion = fn(&Arc<dyn ReadAt>, &[u8], &mut dyn FnMut(&[u8])) -> Result<()>;
 
 /// Every driver, in the order they are asked.
-pub static DRIVERS: &[Driver] = &[ext::DRIVER];
-pub static DRIVERS: &[Driver] = &[xfs::DRIVER];
+pub static DRIVERS: &[Driver] = &[ext::DRIVER, xfs::DRIVER];
 
 /// What a directory entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
