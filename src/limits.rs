@@ -170,3 +170,18 @@ pub const XFS_LOG_RECORD_BLOCKS: u64 = 1200;
 
 /// Runs of XFS metadata gathered before neighbours are joined.
 pub const XFS_METADATA_RUNS: usize = 65_536;
+
+/// Bytes of a file allocation table, which is held in memory: enough for 1 TiB in clusters of
+/// 32 KiB.
+pub const FAT_TABLE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// Bytes of one FAT directory: the specification allows 65,536 entries of 32 bytes.
+pub const FAT_DIRECTORY_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Clusters that may be followed beyond their first owner in one walk. A sound filesystem shares
+/// none; without a bound, many entries pointing at one long chain take time without end.
+pub const FAT_SHARED_CLUSTERS: u64 = 16 * 1024 * 1024;
+
+/// What an independent reader may fetch while it re-reads one FAT file, in multiples of the
+/// volume: a chain that loops would keep it reading for ever.
+pub const FAT_WITNESS_READS: u64 = 4;

@@ -5,6 +5,7 @@
 pub mod dir;
 mod ext;
 pub mod extent;
+mod fat;
 mod xfs;
 
 use crate::bytes::ReadAt;
@@ -46,7 +47,7 @@ pub struct Driver {
 pub type SecondOpinion = fn(&Arc<dyn ReadAt>, &[u8], &mut dyn FnMut(&[u8])) -> Result<()>;
 
 /// Every driver, in the order they are asked.
-pub static DRIVERS: &[Driver] = &[ext::DRIVER, xfs::DRIVER];
+pub static DRIVERS: &[Driver] = &[ext::DRIVER, xfs::DRIVER, fat::DRIVER];
 
 /// What a directory entry names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
