@@ -3,7 +3,7 @@
 
 use super::mbr::{self, Front};
 use super::partition::{self, Partition};
-use super::{Layout, VolumeSystem};
+use super::{Layout, VolumeSystem, recognise};
 use crate::bytes::{ReadAt, read_vec, take, u32_le, u64_le};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -83,19 +83,18 @@ pub(super) fn find(disk: &dyn ReadAt) -> Result<Option<Table>> {
         let (sector_bytes, header) = primaries.swap_remove(at);
         return header.entries.map(|e| Some(table(sector_bytes, e, Vec::new())));
     }
-    let fronted = match mbr::front(disk) {
-        Ok(front) => matches!(front, Front::Blank | Front::Protective),
-        Err(_) => true,
-    };
-    let known = !primaries.is_empty();
-    if let Some(at) = backups.iter().position(|(_, h)| h.sound() && (known || fronted)) {
+    let nothing = primaries.is_empty() && backups.is_empty() && failure.is_none();
+    if nothing || !is_expected(disk)? {
+        return Ok(None);
+    }
+    if let Some(at) = backups.iter().position(|(_, h)| h.sound()) {
         let (sector_bytes, header) = backups.swap_remove(at);
         let trouble = Error::corrupt("primary GPT is damaged, the backup was used");
         let trouble = failure.into_iter().fold(trouble, Error::caused_by);
         return header.entries.map(|e| Some(table(sector_bytes, e, vec![trouble])));
     }
-    let mut damaged = primaries.into_iter().chain(backups).filter(|_| fronted);
-    let damaged = damaged.find_map(|(s, h)| h.entries.ok().map(|e| (s, e)));
+    let damaged =
+        primaries.into_iter().chain(backups).find_map(|(s, h)| h.entries.ok().map(|e| (s, e)));
     match (damaged, failure) {
         (Some((sector_bytes, entries)), _) => {
             let trouble = Error::corrupt("both copies of the GPT are damaged");
@@ -103,6 +102,16 @@ pub(super) fn find(disk: &dyn ReadAt) -> Result<Option<Table>> {
         }
         (None, Some(failure)) => Err(failure),
         (None, None) => Ok(None),
+    }
+}
+
+/// Whether a damaged table may still be in force: the protective MBR says so, or there is nothing
+/// else on the disk. A filesystem made over the whole disk leaves the backup table where it was.
+fn is_expected(disk: &dyn ReadAt) -> Result<bool> {
+    match mbr::front(disk) {
+        Ok(Front::Protective) | Err(_) => Ok(true),
+        Ok(Front::Blank) => Ok(recognise(disk)?.is_none()),
+        Ok(Front::Partitions | Front::Other) => Ok(false),
     }
 }
 

@@ -141,7 +141,8 @@ fn labels_every_byte() {
             end = run.end();
         }
         assert_eq!(end, whole.end());
-        let total = |kind| labels.iter().filter(|(_, k)| *k == kind).map(|(r, _)| r.len).sum();
+        let total =
+            |kind| -> u64 { labels.iter().filter(|(_, k)| *k == kind).map(|(r, _)| r.len).sum() };
         assert_eq!(free, total(Kind::Free), "{name}");
         for (path, entry) in &walked.entries {
             let expected = match entry.state {

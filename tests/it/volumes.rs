@@ -2,6 +2,7 @@
 //! witnesses where they are installed.
 
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test may panic")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use amisweep::bytes::{ReadAt, past_end, read_vec};
 use amisweep::error::{Error, ErrorKind, Result};
@@ -202,6 +203,13 @@ fn leftovers_of_a_gpt_do_not_count() {
     disk[512..1024].fill(0);
     put(&mut disk, 446, &mbr_entry(0x83, 7, 9));
     assert_eq!(show(disk, 512), "MBR: p1 7+9 Linux (0x83);");
+    let mut disk = Gpt::sample(512).build();
+    disk[..512].fill(0);
+    disk[1024..2048].fill(0);
+    put(&mut disk, 1024, b"\x10");
+    put(&mut disk, 1048, b"\x02");
+    put(&mut disk, 1080, b"\x53\xef");
+    assert_eq!(show(disk, 512), "none", "ext over the whole disk");
 }
 
 #[test]
@@ -335,6 +343,9 @@ fn protective_mbr_alone_is_damage() {
 
 #[test]
 fn a_read_error_is_never_no() {
+    let disk = mbr(&[(0, &[(0x83, 10, 10)])]);
+    let (name, _) = open(disk, Run::new(512, 1)).unwrap().unwrap();
+    assert_eq!(name, "MBR", "the sector of the GPT is bad, and needed by nobody");
     for disk in [vec![0; 1 << 20], mbr(&[(0, &[(0x83, 10, 10)])])] {
         let error = open(disk.clone(), Run::new(0, 512)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Unreadable);
@@ -401,4 +412,165 @@ fn mutated_tables_end_in_an_answer() {
             let _ = amisweep::volume::recognise(&*volume.bytes).unwrap();
         }
     }
+}
+
+/// A disk image in a file, for the tools that make and list tables.
+struct Tools {
+    folder: tempfile::TempDir,
+}
+
+impl Tools {
+    /// None unless the tests that need tools and root are wanted.
+    fn wanted() -> Option<Tools> {
+        if std::env::var_os("AMISWEEP_DEEP").is_none() {
+            eprintln!("skipped: needs sgdisk, sfdisk, losetup, mkfs and root; set AMISWEEP_DEEP=1");
+            return None;
+        }
+        Some(Tools { folder: tempfile::tempdir().unwrap() })
+    }
+
+    fn image(&self) -> String {
+        self.folder.path().join("image").to_str().unwrap().to_owned()
+    }
+
+    fn blank(&self, megabytes: u64) -> String {
+        let image = self.image();
+        let _ = std::fs::remove_file(&image);
+        let file = std::fs::File::options().create_new(true).write(true).open(&image).unwrap();
+        file.set_len(megabytes << 20).unwrap();
+        image
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        std::fs::read(self.image()).unwrap()
+    }
+
+    /// The names, starts and lengths that sfdisk tells, in bytes and disk order.
+    fn sfdisk(device: &str) -> Vec<(String, u64, u64)> {
+        let table: serde_json::Value =
+            serde_json::from_str(&output("sfdisk", &["--json", device], "")).unwrap();
+        let table = &table["partitiontable"];
+        let sector = table["sectorsize"].as_u64().unwrap_or(512);
+        let partition = |p: &serde_json::Value| {
+            let node = p["node"].as_str().unwrap();
+            let digits = node.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+            let bytes = |key| p[key].as_u64().unwrap() * sector;
+            let extended = matches!(p["type"].as_str(), Some("5" | "f" | "85"));
+            (!extended).then(|| (format!("p{}", &node[digits..]), bytes("start"), bytes("size")))
+        };
+        let partitions = table["partitions"].as_array().unwrap();
+        let mut found: Vec<_> = partitions.iter().filter_map(partition).collect();
+        found.sort_by_key(|&(_, start, _)| start);
+        found
+    }
+
+    fn ours(&self) -> (Vec<(String, u64, u64)>, Vec<String>) {
+        let (_, layout) = open(self.bytes(), Run::default()).unwrap().unwrap();
+        let volumes = layout.volumes.iter().map(|volume| {
+            let run = volume.bytes.locate(Run::new(0, volume.bytes.len()))[0].1;
+            (volume.name.to_string(), run.start, run.len)
+        });
+        (volumes.collect(), layout.troubles.iter().map(Error::message).collect())
+    }
+
+    fn check(&self) {
+        assert_eq!(self.ours(), (Tools::sfdisk(&self.image()), vec![]));
+    }
+}
+
+fn output(program: &str, arguments: &[&str], input: &str) -> String {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn deep_tables_against_sfdisk() {
+    let Some(tools) = Tools::wanted() else { return };
+    let image = tools.blank(64);
+    let names = ["-c1:a#b:c@d", "-c2:über \u{202e} 日本", "-c15:\u{1f600}"];
+    let new = ["-n15:2048:+2M", "-n1:0:+8M", "-n2:0:+8M", "-n128:0:+8M", "-t1:8300", "-t15:ef00"];
+    output("sgdisk", &[&new[..], &names, &[&image]].concat(), "");
+    tools.check();
+    output("sgdisk", &["-h1:2", &image], "");
+    tools.check();
+    output("sgdisk", &["-S256", &image], "");
+    tools.check();
+
+    let image = tools.blank(300);
+    let many: Vec<_> = (1..=120).map(|n| format!("-n{n}:0:+1M")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).chain([image.as_str()]).collect();
+    output("sgdisk", &many, "");
+    tools.check();
+    assert_eq!(tools.ours().0.len(), 120);
+    let expected = tools.ours().0;
+    output(
+        "dd",
+        &["if=/dev/zero", &format!("of={image}"), "bs=512", "count=34", "conv=notrunc"],
+        "",
+    );
+    let used = vec!["primary GPT is damaged, the backup was used".to_owned()];
+    assert_eq!(tools.ours(), (expected, used));
+
+    let image = tools.blank(64);
+    let script = "label: dos\nsize=4M,type=83,bootable\nsize=8M,type=c\nsize=2M,type=82\ntype=5\n\
+        size=4M,type=83\nsize=5M,type=8e\nsize=6M,type=7\ntype=83\n";
+    output("sfdisk", &[&image], script);
+    tools.check();
+    let found: Vec<_> = tools.ours().0.into_iter().map(|(name, ..)| name).collect();
+    assert_eq!(found, ["p1", "p2", "p3", "p5", "p6", "p7", "p8"]);
+}
+
+#[test]
+fn deep_tables_with_large_sectors() {
+    let Some(tools) = Tools::wanted() else { return };
+    let image = tools.blank(64);
+    let device = output("losetup", &["-f", "--show", "-b", "4096", &image], "");
+    let device = device.trim();
+    let script = "label: gpt\nsize=4M,name=\"first\"\nsize=8M\nname=\"last\"\n";
+    output("sfdisk", &["--no-tell-kernel", "--no-reread", device], script);
+    let expected = Tools::sfdisk(device);
+    output("losetup", &["-d", device], "");
+    assert_eq!(tools.ours(), (expected, vec![]));
+}
+
+#[test]
+fn deep_recognises_what_real_tools_make() {
+    let Some(tools) = Tools::wanted() else { return };
+    let cases: [(&str, &[&str], &str); 9] = [
+        ("mkswap", &[], "swap"),
+        ("mkswap", &["-p", "65536"], "swap"),
+        ("mkfs.btrfs", &[], "btrfs"),
+        ("mkfs.ntfs", &["-Q", "-F"], "NTFS"),
+        ("mkfs.ext4", &[], "ext"),
+        ("mkfs.ext2", &["-b", "1024"], "ext"),
+        ("mkfs.xfs", &[], "XFS"),
+        ("mkfs.fat", &[], "FAT"),
+        ("qemu-img", &["create", "-q", "-f", "qcow2"], "qcow2"),
+    ];
+    for (program, arguments, expected) in cases {
+        let image = tools.blank(320);
+        let size: &[&str] = if program == "qemu-img" { &["1G"] } else { &[] };
+        output(program, &[arguments, &[&image], size].concat(), "");
+        let found = amisweep::volume::recognise(&tools.bytes()).unwrap();
+        assert_eq!(found.map(|r| r.name), Some(expected), "{program} {arguments:?}");
+        assert_eq!(show(tools.bytes(), 512), "none", "{program} is no table");
+    }
+    for (program, force) in [("mkfs.ext4", "-F"), ("mkfs.xfs", "-f"), ("mkfs.btrfs", "-f")] {
+        let image = tools.blank(320);
+        output("sgdisk", &["-n1:0:+8M", &image], "");
+        output(program, &[force, &image], "");
+        assert_eq!(show(tools.bytes(), 512), "none", "{program} over a table");
+    }
+    let image = tools.blank(64);
+    let device = output("losetup", &["-f", "--show", &image], "");
+    output("pvcreate", &["-q", device.trim()], "");
+    output("losetup", &["-d", device.trim()], "");
+    let found = amisweep::volume::recognise(&tools.bytes()).unwrap();
+    assert_eq!(found.map(|r| r.name), Some("LVM2"));
 }
