@@ -309,6 +309,20 @@ fn chains_that_lie() {
     assert_ne!(other_first, directory);
 }
 
+/// `fatfs` subtracts two from the cluster of the root directory, and panics where it can.
+#[test]
+fn a_root_directory_that_is_nowhere() {
+    let mut bytes = image("fat32");
+    bytes[44..48].fill(0);
+    let volume: Arc<dyn ReadAt> = Arc::new(bytes);
+    let walked = walk(Arc::clone(&volume));
+    assert_eq!(
+        (walked.entries.len(), walked.errors),
+        (0, vec!["directory leaves the volume (/)".into()])
+    );
+    assert!((driver().second_opinion.unwrap())(&volume, b"/empty.txt", &mut |_| {}).is_err());
+}
+
 #[test]
 fn what_is_no_fat() {
     let sound = image("fat12");

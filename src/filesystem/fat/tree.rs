@@ -102,6 +102,7 @@ impl Chain {
 
 impl Walk<'_> {
     fn error(&mut self, error: Error, path: &[u8]) {
+        let path = if path.is_empty() { b"/" } else { path };
         (self.visit)(Err(error.detail(Escaped(path))));
     }
 

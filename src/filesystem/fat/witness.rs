@@ -19,7 +19,8 @@ pub(super) fn read(
         .map_err(|_| Error::unsupported("path is not UTF-8").detail(Escaped(path)))?;
     let spare = volume.len().saturating_mul(limits::FAT_WITNESS_READS);
     let disk = Disk { volume: Arc::clone(volume), position: 0, spare };
-    // The crate is right on sound volumes; of hostile ones nobody has proved that it never panics.
+    // The crate is right on sound volumes. On others it may panic: a root directory in cluster 0
+    // is enough.
     catch_unwind(AssertUnwindSafe(|| copy(disk, text.trim_start_matches('/'), take)))
         .map_err(|_| Error::corrupt("the independent FAT reader panicked"))?
         .map_err(|cause| {
