@@ -24,6 +24,9 @@ pub struct Signature {
     pub anchors: Vec<Anchor>,
     /// How many bytes before the anchor a match may begin.
     pub back: usize,
+    /// Whether a match may hold line breaks. Otherwise it is one line of ASCII text, and nobody
+    /// looks further than its end.
+    pub multiline: bool,
     /// The pattern as it stands in the file.
     pub pattern: String,
     /// The longest match.
@@ -149,6 +152,8 @@ struct Entry {
     anchors: Vec<AnchorEntry>,
     #[serde(default)]
     back: usize,
+    #[serde(default)]
+    multiline: bool,
     pattern: String,
     max_len: usize,
     boundary: Boundary,
@@ -261,6 +266,7 @@ impl Signature {
             rule: intern_rule(rule),
             anchors: entry.anchors.into_iter().map(AnchorEntry::into_anchor).collect(),
             back: entry.back,
+            multiline: entry.multiline,
             max_len: entry.max_len,
             boundary: entry.boundary,
             check: entry.check.into_check()?,

@@ -69,6 +69,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("aws_presigned", aws_presigned),
     ("aws_secret", aws_secret),
     ("azure_key64", azure_key64),
+    ("azure_sas", azure_sas),
     ("base64_32", base64_32),
     ("basic_auth", basic_auth),
     ("bech32", |parts| Some(Outcome::of_checksum(bech32::holds(parts.secret)))),
@@ -190,7 +191,23 @@ fn aws_presigned(parts: &Parts<'_>) -> Option<Outcome> {
 
 fn azure_key64(parts: &Parts<'_>) -> Option<Outcome> {
     let bytes = BASE64_STANDARD.decode(parts.secret).ok()?;
-    (bytes.len() == 64).then(|| Outcome::graded(Grade::Strong))
+    let mut outcome = Outcome::graded(Grade::Strong);
+    if parts.group("account") == Some(b"devstoreaccount1") {
+        // The storage emulator's key is printed in its manual.
+        outcome.harmless = Some(Harmless::KnownPublic);
+    }
+    (bytes.len() == 64).then_some(outcome)
+}
+
+/// The query says what it grants.
+fn azure_sas(parts: &Parts<'_>) -> Option<Outcome> {
+    let query = text(parts.whole)?.replace("&amp;", "&");
+    let mut outcome = Outcome::default();
+    for (key, name) in [("sp", "permissions"), ("se", "exp"), ("sr", "scope"), ("ss", "services")] {
+        let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+        outcome = outcome.with(name, value.map(|value| value.replace("%3A", ":")));
+    }
+    Some(outcome)
 }
 
 fn base64_32(parts: &Parts<'_>) -> Option<Outcome> {

@@ -48,9 +48,7 @@ fn search(
     at: usize,
     shown_bytes: &mut usize,
 ) -> Option<Place> {
-    let from = at.saturating_sub(signature.back);
-    // One byte more than allowed, so that a match that is too long is seen to be.
-    let to = at.saturating_add(signature.max_len).saturating_add(1).min(bytes.len());
+    let Range { start: from, end: to } = around(signature, bytes, at);
     let shown = bytes.get(from..to)?;
     *shown_bytes = shown_bytes.saturating_add(shown.len());
     let regex = signature.regex().ok()?;
@@ -69,6 +67,21 @@ fn search(
         start = whole.end.max(start + 1);
         *shown_bytes = shown_bytes.saturating_add(whole.len());
     }
+}
+
+/// The bytes a match at `at` can lie in.
+fn around(signature: &Signature, bytes: &[u8], at: usize) -> Range<usize> {
+    let from = at.saturating_sub(signature.back);
+    // One byte more than allowed, so that a match that is too long is seen to be.
+    let to = at.saturating_add(signature.max_len).saturating_add(1).min(bytes.len());
+    if signature.multiline {
+        return from..to;
+    }
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t');
+    let before = bytes.get(from..at).unwrap_or_default();
+    let after = bytes.get(at..to).unwrap_or_default();
+    let from = before.iter().rposition(|byte| !is_text(byte)).map_or(from, |end| from + end + 1);
+    from..after.iter().position(|byte| !is_text(byte)).map_or(to, |len| at + len)
 }
 
 fn accept(
