@@ -168,12 +168,13 @@ pub(super) fn harmless(secret: &[u8], body: &[u8], is_password: bool) -> Option<
     stands_in.then_some(Harmless::Placeholder)
 }
 
-/// `<…>`, `${…}`, `{{…}}`, `%…%`, `[…]`, `__…__`, `$NAME`, or an ellipsis.
+/// `<…>`, `${…}`, `{…}`, `%…%`, `[…]`, `__…__`, `$NAME`, or an ellipsis.
 fn is_reference(secret: &[u8]) -> bool {
     let wrapped = |open: &[u8], close: &[u8]| secret.starts_with(open) && secret.ends_with(close);
     wrapped(b"<", b">")
         || wrapped(b"%", b"%")
         || wrapped(b"[", b"]")
+        || wrapped(b"{", b"}")
         || wrapped(b"__", b"__")
         || [b"${".as_slice(), b"{{", b"$(", b"...", b"&lt;", b"<%"]
             .iter()
@@ -183,7 +184,8 @@ fn is_reference(secret: &[u8]) -> bool {
 
 fn is_variable(secret: &[u8]) -> bool {
     matches!(secret, [b'$' | b'%' | b'@', rest @ ..]
-        if rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_'))
+        if rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+            || rest.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))
 }
 
 /// One character over and over, or nearly.

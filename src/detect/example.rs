@@ -6,7 +6,7 @@
 //! with a count. `repeat:N:text`. Random bytes: `bytes_b64:N`, `bytes_b64u:N`. Nested templates:
 //! `text_b64:…`, `text_b64u:…`. A key block: `pem:LABEL`. Checksums over the field before:
 //! `crc32_base62`, `crc32_hex`; over everything before: `crc32_base36_all`, `crc32_hex_all`,
-//! `CRC32_HEX_all`, `crc32_hex_le_all`. Whole tokens: `nkey:U`, `age`.
+//! `CRC32_HEX_all`; over everything before but the last character: `crc32_hex_le_head`. Whole tokens: `nkey:U`, `age`.
 
 use crate::credential::{base32, base62, bech32, crc};
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
@@ -107,7 +107,10 @@ fn checksum(name: &str, all: &str, field: &str) -> Option<String> {
         "crc32_base36_all" => base62::base36(of_all),
         "crc32_hex_all" => format!("{of_all:08x}"),
         "CRC32_HEX_all" => format!("{of_all:08X}"),
-        "crc32_hex_le_all" => format!("{:08x}", of_all.swap_bytes()),
+        "crc32_hex_le_head" => {
+            let (head, _) = all.split_at_checked(all.len().checked_sub(1)?)?;
+            format!("{:08x}", crc::crc32(head.as_bytes()).swap_bytes())
+        }
         _ => return None,
     })
 }
