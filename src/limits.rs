@@ -185,3 +185,9 @@ pub const FAT_SHARED_CLUSTERS: u64 = 16 * 1024 * 1024;
 /// What an independent reader may fetch while it re-reads one FAT file, in multiples of the
 /// volume: a chain that loops would keep it reading for ever.
 pub const FAT_WITNESS_READS: u64 = 4;
+
+/// How deep a YAML or JSON document nests before it is given up; configuration stays below ten.
+pub const YAML_DEPTH: usize = 32;
+
+/// Values of one YAML or JSON document. Each keeps its path.
+pub const YAML_SCALARS: usize = 50_000;

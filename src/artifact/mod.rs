@@ -3,10 +3,13 @@
 #![allow(clippy::unnecessary_wraps, reason = "the parsers of a table share one signature")]
 
 mod aws;
+mod aws_cache;
+mod docker;
 mod dotenv;
 mod git;
 mod ini;
 mod judge;
+mod kubeconfig;
 mod mycnf;
 mod netrc;
 mod network_manager;
@@ -17,6 +20,7 @@ mod shadow;
 mod ssh;
 mod uri;
 mod wireguard;
+mod yaml;
 
 use crate::blob::{Blob, Budget, Out};
 use crate::error::Result;
@@ -35,8 +39,11 @@ pub struct Artifact {
 /// Every parser. More than one may apply to a file.
 pub static ARTIFACTS: &[Artifact] = &[
     aws::ARTIFACT,
+    aws_cache::ARTIFACT,
+    docker::ARTIFACT,
     dotenv::ARTIFACT,
     git::ARTIFACT,
+    kubeconfig::ARTIFACT,
     mycnf::ARTIFACT,
     netrc::ARTIFACT,
     network_manager::ARTIFACT,

@@ -30,19 +30,20 @@ fn applies(blob: &Blob<'_>) -> bool {
 fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
     let entries: Vec<_> = ini::entries(Piece::whole(&blob.bytes)).collect();
     for of_section in entries.chunk_by(|a, b| a.section.at == b.section.at) {
-        let value = |names: &[&[u8]]| {
-            let entry = of_section.iter().find(|e| names.contains(&e.name.bytes));
+        let value = |name: &[u8]| {
+            let entry = of_section.iter().find(|e| e.name.bytes == name);
             entry.map(|e| value_of(e.value).text()).unwrap_or_default()
         };
+        let (user, host, port) = (value(b"user"), value(b"host"), value(b"port"));
         for entry in of_section {
             let named = matches!(entry.name.bytes, b"password" | b"loose-password" | b"pass");
             let password = value_of(entry.value);
             if named && !password.is_empty() {
                 let found = judge::found(&PASSWORD, Grade::Strong, Kind::Password, password)
                     .fact("section", entry.section.text())
-                    .fact("user", value(&[b"user"]))
-                    .fact("host", value(&[b"host"]))
-                    .fact("port", value(&[b"port"]));
+                    .fact("user", user.as_str())
+                    .fact("host", host.as_str())
+                    .fact("port", port.as_str());
                 out(Out::Match(found));
             }
         }

@@ -46,6 +46,7 @@ fn secrets(entries: &[Entry<'_>], out: &mut dyn FnMut(Out<'_>)) {
     let value = |name: &[u8]| {
         entries.iter().find(|e| e.name.bytes == name).map(|e| e.value.text()).unwrap_or_default()
     };
+    let (id, ssid, user) = (value(b"id"), value(b"ssid"), value(b"identity"));
     for entry in entries {
         let vpn = entry.section.bytes == b"vpn-secrets";
         let kind = match entry.name.bytes {
@@ -73,9 +74,9 @@ fn secrets(entries: &[Entry<'_>], out: &mut dyn FnMut(Out<'_>)) {
         }
         let found = judge::found(&PSK, Grade::Strong, kind, entry.value)
             .fact("setting", entry.name.text())
-            .fact("id", value(b"id"))
-            .fact("ssid", value(b"ssid"))
-            .fact("user", value(b"identity"));
+            .fact("id", id.as_str())
+            .fact("ssid", ssid.as_str())
+            .fact("user", user.as_str());
         out(Out::Match(found));
     }
 }

@@ -37,18 +37,19 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     let entries: Vec<Entry<'_>> = ini::entries(Piece::whole(&blob.bytes)).collect();
     let first = value(&entries, b"Endpoint");
     for section in entries.chunk_by(|a, b| a.section.at == b.section.at) {
+        let (endpoint, address) = (value(section, b"Endpoint"), value(section, b"Address"));
         for entry in section {
             let name = entry.name.bytes.to_ascii_lowercase();
             let (rule, endpoint) = match name.as_slice() {
-                b"privatekey" => (&PRIVATE_KEY, first.clone()),
-                b"presharedkey" => (&PRESHARED_KEY, value(section, b"Endpoint")),
+                b"privatekey" => (&PRIVATE_KEY, &first),
+                b"presharedkey" => (&PRESHARED_KEY, &endpoint),
                 _ => continue,
             };
             let whole = base64::decode(entry.value.bytes).is_some_and(|key| key.len() == 32);
             let grade = if whole { Grade::Proven } else { Grade::Plausible };
             let found = judge::found(rule, grade, Kind::Token, entry.value)
-                .fact("endpoint", endpoint)
-                .fact("address", value(section, b"Address"));
+                .fact("endpoint", endpoint.as_str())
+                .fact("address", address.as_str());
             out(Out::Match(found));
         }
     }
