@@ -1,12 +1,15 @@
 //! Differential tests against the kernel. They need root, `mkfs.ext4` and loop devices, and run
 //! with `AMISWEEP_DEEP=1`.
 
-use super::populate::{Size, be_busy, populate};
-use super::seen::{account, assert_same, kernels, ours, walk};
+use super::populate::{Size, be_busy, noise, populate};
+use super::seen::{account, assert_same, hex, kernels, ours, read, walk};
 use amisweep::bytes::ReadAt;
-use amisweep::error::ErrorKind;
+use amisweep::error::{Error, ErrorKind};
 use amisweep::filesystem::{At, FileEntry};
 use amisweep::run::ImageNo;
+use sha2::{Digest, Sha256};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -99,5 +102,141 @@ fn deep_default() {
             f.streams.iter().flat_map(|s| &*s.extents).any(|e| matches!(e.at, At::Unwritten(_)))
         };
         assert_eq!(files.iter().filter(unwritten).count(), 2);
+    }
+}
+
+/// The options of `mkfs.ext4` that change how things are laid out.
+const VARIANTS: &[&[&str]] = &[
+    &["-b", "1024"],
+    &["-b", "2048", "-I", "128"],
+    &["-b", "1024", "-O", "bigalloc", "-C", "16384"],
+    &["-O", "bigalloc"],
+    &["-O", "inline_data"],
+    &["-O", "inline_data", "-I", "1024"],
+    &["-O", "^has_journal"],
+    &["-t", "ext3"],
+    &["-t", "ext3", "-b", "1024"],
+    &["-t", "ext2"],
+    &["-t", "ext2", "-b", "1024"],
+    &["-t", "ext2", "-O", "^filetype"],
+    &["-t", "ext2", "-r", "0", "-I", "128", "-O", "none"],
+    &["-O", "meta_bg,^resize_inode", "-b", "1024"],
+    &["-O", "meta_bg,^resize_inode,^flex_bg", "-b", "1024"],
+    &["-O", "ea_inode", "-b", "1024"],
+    &["-O", "^64bit"],
+    &["-O", "^64bit,^metadata_csum,uninit_bg"],
+    &["-O", "^metadata_csum"],
+    &["-O", "sparse_super2,^resize_inode", "-b", "1024"],
+    &["-O", "^sparse_super,^resize_inode", "-b", "1024"],
+    &["-O", "quota,project,mmp,large_dir,encrypt,verity,casefold"],
+    &["-O", "fast_commit,orphan_file"],
+    &["-g", "1024", "-b", "1024", "-G", "4"],
+    &["-N", "3000", "-E", "lazy_itable_init=0", "-J", "size=8"],
+];
+
+#[test]
+fn deep_variants() {
+    if is_deep() {
+        for options in VARIANTS {
+            eprintln!("{options:?}");
+            let attribute = if options.contains(&"ea_inode") { 20_000 } else { SMALL.attribute };
+            let attribute = if options.contains(&"none") { 500 } else { attribute };
+            check(96, options, &Size { attribute, ..SMALL });
+        }
+    }
+}
+
+/// What we see in the copy of a disk that was in use.
+struct Dirty {
+    files: Vec<FileEntry>,
+    errors: Vec<Error>,
+}
+
+/// Copy the image of a busy filesystem, and compare what we see in the copy with what the kernel
+/// sees in another copy, which it repairs.
+fn check_dirty(options: &[&str], mount: &str, rounds: u64) -> Dirty {
+    let disk = Disk::make(64, options);
+    let (snapshot, repaired) = (disk.dir.path().join("snapshot"), disk.dir.path().join("repaired"));
+    let copy = |from: &Path, to: &Path| {
+        run("cp", &["--sparse=always", from.to_str().unwrap(), to.to_str().unwrap()]);
+    };
+    let orphan = noise(99, 50_000);
+    {
+        // Commits come from fsync alone, so that nothing moves while the copy is made.
+        let mounted = disk.mount(&disk.image(), &format!("rw,commit=3000{mount}"));
+        populate(&mounted.0, &Size { entries: 100, largest: 100_000, ..SMALL });
+        let path = mounted.0.join("unlinked");
+        let mut open = OpenOptions::new().create_new(true).write(true).open(&path).unwrap();
+        open.write_all(&orphan).unwrap();
+        open.sync_all().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        be_busy(&mounted.0, rounds);
+        copy(&disk.image(), &snapshot);
+        drop(open);
+    }
+    copy(&snapshot, &repaired);
+    let theirs = kernels(&disk.mount(&repaired, "rw").0);
+    let bytes = volume(&snapshot);
+    let fs = super::open(&bytes);
+    let (files, errors) = walk(&*fs);
+    if errors.is_empty() {
+        assert_same(&ours(&*fs, &files), &theirs);
+        let found = files.iter().find(|f| f.path.starts_with(b"/$Orphan/") && f.links == 0);
+        let seen = read(&*fs, found.expect("the unlinked file is an orphan"));
+        assert_eq!(seen.sha256, hex(&Sha256::digest(&orphan)));
+    }
+    let account = account(&*fs, &files, bytes.len());
+    eprintln!("{options:?} {mount}: {} paths, {account:?}, {errors:?}", theirs.len());
+    Dirty { files, errors }
+}
+
+fn count(files: &[FileEntry], wanted: impl Fn(&At) -> bool) -> usize {
+    let extents = files.iter().flat_map(|f| &*f.streams).flat_map(|s| &*s.extents);
+    extents.filter(|extent| wanted(&extent.at)).count()
+}
+
+#[test]
+fn deep_dirty() {
+    if is_deep() {
+        let small_journal = ["-J", "size=4"];
+        let variants: &[(&[&str], &str)] = &[
+            (&[], ""),
+            (&["-O", "^metadata_csum"], ""),
+            (&["-O", "^metadata_csum"], ",journal_checksum"),
+            (&["-O", "^metadata_csum"], ",journal_async_commit,data=writeback"),
+            (&[], ",journal_async_commit,data=writeback"),
+            (&["-O", "^64bit,^metadata_csum", "-b", "1024"], ""),
+            (&["-O", "inline_data", "-b", "1024"], ""),
+            (&["-t", "ext3"], ""),
+            (&["-O", "bigalloc"], ""),
+        ];
+        for (options, mount) in variants {
+            let dirty = check_dirty(&[options, &small_journal[..]].concat(), mount, 700);
+            assert!(dirty.errors.is_empty(), "{:?}", dirty.errors);
+        }
+    }
+}
+
+#[test]
+fn deep_dirty_data_journal() {
+    if is_deep() {
+        let variants: &[&[&str]] = &[
+            &["-J", "size=8"],
+            &["-O", "^metadata_csum", "-J", "size=8"],
+            &["-O", "^metadata_csum,^64bit", "-b", "1024", "-J", "size=8"],
+        ];
+        for options in variants {
+            let dirty = check_dirty(options, ",data=journal", 300);
+            assert!(dirty.errors.is_empty(), "{:?}", dirty.errors);
+            assert!(count(&dirty.files, |at| matches!(at, At::Packed(_))) > 3);
+        }
+    }
+}
+
+#[test]
+fn deep_dirty_fast_commit() {
+    if is_deep() {
+        let dirty = check_dirty(&["-O", "fast_commit"], "", 100);
+        assert!(dirty.errors.iter().any(|e| e.kind() == ErrorKind::Unsupported));
     }
 }

@@ -207,7 +207,9 @@ impl<'a> Log<'a> {
     /// Whether fast commits follow the last full one: their first block begins with a head record
     /// that names the transaction that would come next.
     fn has_fast_commits(&self, next_sequence: u32) -> bool {
-        let head = self.features.fast_commit_from.and_then(|block| self.read(block).ok());
+        // One block between the two areas is used by neither.
+        let first = self.features.fast_commit_from.and_then(|end| end.checked_add(1));
+        let head = first.and_then(|block| self.read(block).ok());
         head.is_some_and(|data| {
             data.starts_with(&[9, 0])
                 && take(&data, 8, 4).ok() == Some(&next_sequence.to_le_bytes())
