@@ -157,6 +157,9 @@ pub const XFS_ATTRIBUTES_PER_FILE: usize = 20_000;
 /// The longest target of a symbolic link; XFS itself stops at 1,024.
 pub const XFS_LINK_BYTES: u64 = 1024;
 
+/// Bytes of one extent of a link target: the largest block, or the three smallest of v5.
+pub const XFS_LINK_EXTENT_BYTES: u64 = 64 * 1024;
+
 /// Deleted XFS inodes kept until the live ones are known.
 pub const XFS_DEAD_INODES: usize = 2_000_000;
 

@@ -212,9 +212,11 @@ pub(super) fn entry(fs: &Xfs, found: &Dead, names: &Names) -> Option<FileEntry> 
 
 /// The target in the first block of a deleted link.
 fn link(fs: &Xfs, extents: &[Extent]) -> Option<Stream> {
-    let Extent { file_offset: 0, at: At::Disk(start), .. } = *extents.first()? else { return None };
+    let Extent { file_offset: 0, len, at: At::Disk(start) } = *extents.first()? else {
+        return None;
+    };
     let head = read_vec(&*fs.volume, start, 64).ok()?;
-    let room = fs.geometry.block_bytes.saturating_sub(LINK_HEADER_BYTES);
+    let room = len.saturating_sub(LINK_HEADER_BYTES);
     let size = u64::from(u32_be(&head, 8).ok()?).min(room).min(limits::XFS_LINK_BYTES);
     let at = At::Disk(start.saturating_add(LINK_HEADER_BYTES));
     let extents = Box::new([Extent { file_offset: 0, len: size, at }]);

@@ -33,13 +33,19 @@ pub(super) fn target(walk: &mut Walk<'_>, inode: &Inode<'_>) -> Result<Stream> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     magic: &'static [u8; 4],
+    /// Whether each block has one, or only each extent.
+    each_block: bool,
     bad_checksum: &'static str,
 }
 
-const LINK: Header = Header { magic: b"XSLM", bad_checksum: "XFS link block fails its checksum" };
+const LINK: Header =
+    Header { magic: b"XSLM", each_block: false, bad_checksum: "XFS link block fails its checksum" };
 /// The header of an attribute value's blocks.
-pub(super) const ATTRIBUTE: Header =
-    Header { magic: b"XARM", bad_checksum: "XFS attribute value block fails its checksum" };
+pub(super) const ATTRIBUTE: Header = Header {
+    magic: b"XARM",
+    each_block: true,
+    bad_checksum: "XFS attribute value block fails its checksum",
+};
 const HEADER_BYTES: u64 = 56;
 
 /// A value that lies outside its inode.
@@ -52,17 +58,21 @@ pub(super) struct Value {
 /// Where the pieces of a value lie in the blocks of `extents`, headers left out. Both kinds of
 /// value are short (64 KiB at most).
 pub(super) fn pieces(walk: &mut Walk<'_>, extents: &[Extent], value: Value) -> Result<Vec<Extent>> {
-    let block_bytes = walk.fs.geometry.block_bytes;
     let mut found: Vec<Extent> = Vec::new();
     let mut done = 0u64;
     for extent in extents {
         let At::Disk(start) = extent.at else {
             return Err(Error::corrupt("XFS value lies in an unwritten extent"));
         };
+        let each_block = value.header.each_block || !walk.fs.geometry.v5;
+        let unit = if each_block { walk.fs.geometry.block_bytes } else { extent.len };
+        if unit > limits::XFS_LINK_EXTENT_BYTES {
+            return Err(Error::corrupt("XFS link target has too many blocks"));
+        }
         let mut at = 0u64;
         while at < extent.len && done < value.size {
-            let block = Run::new(start.saturating_add(at), block_bytes);
-            at = at.saturating_add(block_bytes);
+            let block = Run::new(start.saturating_add(at), unit);
+            at = at.saturating_add(unit);
             let left = value.size.saturating_sub(done);
             let piece = if walk.fs.geometry.v5 {
                 with_header(walk, block, done, value.header)?
