@@ -1,12 +1,13 @@
 //! XFS: what the reader sees against what independent witnesses saw.
 
 mod deep;
+mod deleted;
 mod hostile;
 mod small;
 
 use amisweep::bytes::ReadAt;
 use amisweep::coverage::Kind;
-use amisweep::error::{Error, ErrorKind, Result};
+use amisweep::error::{Error, Result};
 use amisweep::filesystem::{
     At, DRIVERS, FileEntry, FileKind, FileState, Filesystem, Stream, StreamName,
 };
@@ -211,7 +212,7 @@ fn lamxfs_tree(volume: &Arc<dyn ReadAt>) -> Tree {
                     stack.push(path);
                     continue;
                 }
-                lamxfs::EntryKind::Regular => ('f', lam.read_file(at).unwrap()),
+                lamxfs::EntryKind::Regular => ('f', lam.read_file(at).unwrap_or_default()),
                 lamxfs::EntryKind::Symlink => ('l', lam.read_link(at).unwrap()),
                 _ => ('s', Vec::new()),
             };

@@ -1,10 +1,8 @@
 //! Whole filesystems made at run time, filled through the kernel and compared with its own view.
 //! They need root and the xfs tools, so they run only with `AMISWEEP_DEEP=1`.
 
-use super::{Seen, Tree, check, covered, lamxfs_tree, no_errors, open, plain, sha256, tree, walk};
+use super::{Seen, Tree, check, covered, no_errors, open, sha256, tree, walk};
 use amisweep::bytes::ReadAt;
-use amisweep::error::ErrorKind;
-use amisweep::filesystem::FileState;
 use amisweep::run::ImageNo;
 use rustix::fs::{FallocateFlags, XattrFlags};
 use std::fs::{File, OpenOptions, Permissions};
@@ -15,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-fn wanted() -> bool {
+pub(super) fn wanted() -> bool {
     let wanted = std::env::var_os("AMISWEEP_DEEP").is_some_and(|value| value == "1");
     if !wanted {
         eprintln!("skipped: set AMISWEEP_DEEP=1 (needs root and xfsprogs)");
@@ -23,19 +21,19 @@ fn wanted() -> bool {
     wanted
 }
 
-fn run(command: &mut Command) {
+pub(super) fn run(command: &mut Command) {
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{command:?}: {said}");
 }
 
 /// An image in a directory of its own.
-struct Image {
+pub(super) struct Image {
     dir: tempfile::TempDir,
 }
 
 impl Image {
-    fn new(bytes: u64, mkfs: &[&str]) -> Image {
+    pub(super) fn new(bytes: u64, mkfs: &[&str]) -> Image {
         let image = Image { dir: tempfile::tempdir().unwrap() };
         std::fs::create_dir(image.mount_point()).unwrap();
         image.file().set_len(bytes).unwrap();
@@ -43,11 +41,11 @@ impl Image {
         image
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.dir.path().join("xfs.img")
     }
 
-    fn mount_point(&self) -> PathBuf {
+    pub(super) fn mount_point(&self) -> PathBuf {
         self.dir.path().join("mnt")
     }
 
@@ -56,14 +54,14 @@ impl Image {
     }
 
     /// Do something with it mounted.
-    fn mounted<T>(&self, options: &str, work: impl FnOnce(&Path) -> T) -> T {
+    pub(super) fn mounted<T>(&self, options: &str, work: impl FnOnce(&Path) -> T) -> T {
         let mount = Mount(self.mount_point());
         let option = format!("loop,{options}");
         run(Command::new("mount").args(["-o", &option]).arg(self.path()).arg(&mount.0));
         work(&mount.0)
     }
 
-    fn bytes(&self) -> Arc<dyn ReadAt> {
+    pub(super) fn bytes(&self) -> Arc<dyn ReadAt> {
         amisweep::image::raw::open(&self.path(), ImageNo(0), "xfs.img".into()).unwrap().bytes
     }
 }
@@ -77,7 +75,7 @@ impl Drop for Mount {
 }
 
 /// Bytes that differ everywhere and are the same every time.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
+pub(super) fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut out = Vec::with_capacity(len + 8);
     while out.len() < len {
@@ -90,7 +88,7 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
     out
 }
 
-fn put(path: &Path, bytes: &[u8]) {
+pub(super) fn put(path: &Path, bytes: &[u8]) {
     File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
@@ -99,7 +97,7 @@ fn xattr(path: &Path, name: &str, value: &[u8]) {
 }
 
 /// About 10,700 files of every shape the format knows.
-fn populate(root: &Path) {
+pub(super) fn populate(root: &Path) {
     sizes(root);
     names(root);
     maps(root);
@@ -243,7 +241,7 @@ fn attributes(root: &Path) {
 }
 
 /// The mounted tree as the kernel shows it.
-fn kernel_tree(root: &Path) -> Tree {
+pub(super) fn kernel_tree(root: &Path) -> Tree {
     let mut tree = Tree::new();
     let mut stack = vec![root.to_path_buf()];
     while let Some(path) = stack.pop() {
