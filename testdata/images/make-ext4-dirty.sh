@@ -11,7 +11,8 @@ make_ext4 "$live" $((32 << 20)) -E "$ext4_extended" -J size=4
 mount_image "$live"
 mkdir -p "$mnt/srv" "$mnt/var/spool"
 plant text file live /srv/settled.conf 'token = <<settled github>>\n' >"$mnt/srv/settled.conf"
-plant text shadowed 'slack|journal|metadata' - '# version 1\ntoken = <<shadowed github>>\n' >"$mnt/srv/app.conf"
+plant text shadowed 'slack|journal|metadata' - '# version 1\ntoken = <<shadowed github>>\n' \
+    >"$mnt/srv/app.conf"
 umount "$mnt"
 
 mount_image "$live" data=journal,commit=600
@@ -27,7 +28,8 @@ dd if="$work/new" of="$mnt/srv/app.conf" conv=notrunc status=none
 plant text escaped live /srv/escaped.bin 'MMMM magic\ntoken=<<escaped npm>>\n' >"$work/new"
 printf '\300\073\071\230' | dd of="$work/new" conv=notrunc status=none
 cp "$work/new" "$mnt/srv/escaped.bin"
-plant text file live /srv/unsettled.conf 'token = <<unsettled slack>>\n' >"$mnt/srv/unsettled.conf"
+plant text file live /srv/unsettled.conf 'token = <<unsettled slack>>\n' \
+    >"$mnt/srv/unsettled.conf"
 plant text journal "journal|free" - 'token = <<journal-only gitlab>>\n' >"$mnt/srv/brief.conf"
 # Syncing the folder commits the transaction; syncing the files would also send their blocks home.
 sync "$mnt/srv"
@@ -37,7 +39,9 @@ cp --sparse=always "$live" "$image"
 umount "$mnt"
 
 debugfs -R logdump "$image" 2>&1 >"$work/log" || true
-awk '/starts at block/ { start = $5 + 0 } /end of journal/ { end = $6 + 0 } END { exit !(end && end < start) }' "$work/log"
+awk '/starts at block/ { start = $5 + 0 }
+    /end of journal/ { end = $6 + 0 }
+    END { exit !(end && end < start) }' "$work/log"
 cp --sparse=always "$image" "$work/replay"
 e2fsck -fy "$work/replay" >/dev/null 2>&1 || [ $? -eq 1 ]
 e2fsck -fn "$work/replay" >/dev/null

@@ -11,12 +11,15 @@ mount_image "$image"
 mkdir -p "$mnt/etc" "$mnt/srv/app"
 # 60 bytes fit the inode itself, the rest goes into an attribute: the second token lies across both.
 plant text inline live /etc/token 't=<<inline github>>\n' >"$mnt/etc/token"
-plant text inline-split live /srv/app/.env 'APP_ENV=production\nGITHUB_TOKEN=<<inline-split github>>\n' >"$mnt/srv/app/.env"
+plant text inline-split live /srv/app/.env 'APP_ENV=production\nGITHUB_TOKEN=<<inline-split github>>\n' \
+    >"$mnt/srv/app/.env"
 plant text file live /srv/app/long.conf \
     '# outgrew its inode long ago and lives in a block of its own since\n# so it does\n\n\n\n\n\nslack = <<outgrown slack>>\n' \
     >"$mnt/srv/app/long.conf"
-plant text inline-deleted 'metadata|journal|free|deleted|slack' - 'k=<<inline-deleted npm>>\n' >"$mnt/srv/app/old"
-plant text inline-overwritten 'journal|metadata|slack' - 'k=<<inline-cut gitlab>> and more\n' >"$mnt/srv/app/cut"
+plant text inline-deleted 'metadata|journal|free|deleted|slack' - 'k=<<inline-deleted npm>>\n' \
+    >"$mnt/srv/app/old"
+plant text inline-overwritten 'journal|metadata|slack' - 'k=<<inline-cut gitlab>> and more\n' \
+    >"$mnt/srv/app/cut"
 sync
 plant map "$mnt" 0
 rm "$mnt/srv/app/old"

@@ -66,8 +66,8 @@ class Plants:
 
     def find(self, name, kind, place, **known):
         assert name not in self.all["find"], name
-        entry = {"kind": kind, "place": place, "path": None, "state": "live", "offset": None, "runs": None}
-        entry.update(known)
+        entry = {"kind": kind, "place": place, "path": None, "state": "live"}
+        entry |= {"offset": None, "runs": None} | known
         self.all["find"][name] = entry
         return entry
 
@@ -83,7 +83,8 @@ class Plants:
             elif mark == "=":
                 self.all["seen"][name] = path
             elif mark == "":
-                self.find(name, kind, place, path=path, state=state, offset=len(out.encode()) if path else None)
+                offset = len(out.encode()) if path else None
+                self.find(name, kind, place, path=path, state=state, offset=offset)
             out, end = out + token, hole.end()
         return out + template[end:]
 
@@ -107,8 +108,6 @@ def hashes(name, kind):
     if kind == "docker-auth":
         pair = base64.b64decode(token).decode()
         forms += [pair, pair.split(":")[1]]
-    if token.startswith("-----"):
-        forms.append(token + "\n")
     return "|".join(hashlib.sha256(form.encode()).hexdigest() for form in forms)
 
 
@@ -229,18 +228,20 @@ def names(plants, root, folder):
     os.setxattr(root + path, "user.token", value.encode())
     path = folder + "/report.sh"
     put(root + path, "#!/bin/sh\nexec /srv/shop/bin/report\n", 0o755)
-    value = plants.fill("mail key <<xattr-block sendgrid>> " + "for the weekly report " * 9, "xattr", path, "live|metadata")
+    value = "mail key <<xattr-block sendgrid>> " + "for the weekly report " * 9
+    value = plants.fill(value, "xattr", path, "live|metadata")
     os.setxattr(root + path, "user.note", value.encode())
     path = folder + "/cache"
     os.symlink(plants.fill("/c?t=<<symlink github>>", "symlink", path, "live|metadata"), root + path)
     path = folder + "/download"
-    target = plants.fill("https://dl.corp-example.net/releases/current/?private_token=<<symlink-long gitlab>>", "symlink", path, "live|metadata")
-    os.symlink(target, root + path)
+    target = "https://dl.corp-example.net/releases/current/?private_token=<<symlink-long gitlab>>"
+    os.symlink(plants.fill(target, "symlink", path, "live|metadata"), root + path)
     name = plants.fill("reset-<<file-name github>>.eml", "file-name", None, "live|metadata")
     put(f"{root}{folder}/{name}", "Subject: reset\n")
     path = folder + "/linked-a.conf"
-    put(root + path, plants.fill("hook = <<hard-link slack>>\n", "hard-link", path + "|" + folder + "/linked-b.conf"))
-    os.link(root + path, root + folder + "/linked-b.conf")
+    other = folder + "/linked-b.conf"
+    put(root + path, plants.fill("hook = <<hard-link slack>>\n", "hard-link", f"{path}|{other}"))
+    os.link(root + path, root + other)
     for name in ("xattr", "xattr-block", "symlink", "symlink-long"):
         plants.all["find"][name]["offset"] = None
 
@@ -288,8 +289,9 @@ def map_inodes(plants, volume, base, ids):
     for name in ids:
         plant = plants.all["find"][name]
         token = tokens.make(SEED, name, plant["kind"]).encode()
-        answer = subprocess.run(["debugfs", "-R", f"imap {plant['path']}", volume], check=True, capture_output=True, text=True)
-        block, offset = re.search(r"at block (\d+), offset (0x[0-9a-f]+)", answer.stdout).groups()
+        command = ["debugfs", "-R", f"imap {plant['path']}", volume]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        block, offset = re.search(r"at block (\d+), offset (0x[0-9a-f]+)", answer).groups()
         start = int(block) * BLOCK + int(offset, 16)
         with open(volume, "rb") as disk:
             disk.seek(start)
@@ -342,12 +344,13 @@ def expect(plants, image, out):
             there = b"".join(data[start : start + length] for start, length in runs)
             assert there == token, f"{name} is not where it was put"
         packed = plant["place"] == "escaped"
-        several = "|" in hashes(name, plant["kind"]) and not token.startswith(b"-----")
+        several = "|" in hashes(name, plant["kind"])
         offset = None if several else plant["offset"]
         shown = "packed" if packed else "-" if runs is None or several else ",".join(f"{s}+{n}" for s, n in runs)
         lines.append(
             f"find {name} kind={plant['place']} path={plant['path'] or '-'} state={plant['state']} "
-            f"sha256={hashes(name, plant['kind'])} offset={'-' if offset is None else offset} image={shown}"
+            f"sha256={hashes(name, plant['kind'])} "
+            f"offset={'-' if offset is None else offset} image={shown}"
         )
     lines += [f"seen {name} path={path}" for name, path in plants.all["seen"].items()]
     lines += [f"decoy {name} sha256={hashes(name, kind)}" for name, kind in plants.all["decoy"].items()]
@@ -370,7 +373,8 @@ def main(command, *args):
             map_live(plants, args[0], int(args[1]))
         case "text":
             place, state, path, template = args
-            sys.stdout.write(plants.fill(template.replace("\\n", "\n"), place, None if path == "-" else path, state))
+            path = None if path == "-" else path
+            sys.stdout.write(plants.fill(template.replace("\\n", "\n"), place, path, state))
         case "raw":
             place, state, at, template = args
             plants.raw(int(at), template.replace("\\n", "\n"), place, state)

@@ -296,6 +296,9 @@ fn check(name: &str, share: u64) {
         assert_eq!(coverage.written, image.written.total());
         assert_eq!(coverage.swept(), coverage.written, "{:?}", coverage.errors());
         assert!(coverage.errors().len() <= limits::COVERAGE_ERRORS);
+        // The sweep survives a parser's panic, but there should be none.
+        let panicked = coverage.errors().iter().find(|e| e.what.starts_with("a parser failed"));
+        assert!(panicked.is_none(), "{panicked:?}");
         // A damaged disk says the same a few times over at most: shared blocks, lost owners.
         assert!(places(&outcome) <= 4 * usual + 100, "{} places, not {usual}", places(&outcome));
     }
