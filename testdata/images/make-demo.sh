@@ -10,8 +10,8 @@ begin demo
 boot=$((2048 * 512)) esp=$((4096 * 512)) root=$((79872 * 512)) swap=$((210944 * 512))
 gap=$((77824 * 512)) esp_bytes=$((73728 * 512)) root_bytes=$((131072 * 512))
 truncate -s $((221184 * 512)) "$image"
-sgdisk -q -n 14:2048:4095 -t 14:ef02 -n 15:4096:77823 -t 15:ef00 -n 1:79872:210943 -t 1:8300 \
-    -n 2:210944:219135 -t 2:8200 -U 3f1c9a52-7d04-4b6e-9a11-5e0c2d7f8b01 "$image"
+sgdisk -n 14:2048:4095 -t 14:ef02 -n 15:4096:77823 -t 15:ef00 -n 1:79872:210943 -t 1:8300 \
+    -n 2:210944:219135 -t 2:8200 -U 3f1c9a52-7d04-4b6e-9a11-5e0c2d7f8b01 "$image" >/dev/null
 
 truncate -s $esp_bytes "$work/esp"
 mkfs.vfat -F 32 -s 1 -n UEFI -i 5EED0001 "$work/esp" >/dev/null
