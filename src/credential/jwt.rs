@@ -47,11 +47,14 @@ impl Jwt {
         }
     }
 
-    /// Whether it is the token of the introduction at jwt.io, which half of all manuals repeat.
+    /// Whether it is the token of the introduction at jwt.io, which half of all manuals repeat, or
+    /// that of the best known libraries' own.
     pub fn is_tutorial(&self) -> bool {
-        self.text("sub").as_deref() == Some("1234567890")
-            && (self.text("name").as_deref() == Some("John Doe")
-                || self.text("iat").as_deref() == Some("1516239022"))
+        self.text("some").as_deref() == Some("payload")
+            || self.text("foo").as_deref() == Some("bar")
+            || self.text("sub").as_deref() == Some("1234567890")
+                && (self.text("name").as_deref() == Some("John Doe")
+                    || self.text("iat").as_deref() == Some("1516239022"))
     }
 }
 

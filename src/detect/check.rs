@@ -152,10 +152,24 @@ const STAND_IN_PASSWORDS: [&str; 14] = [
     "test", "xxx", "***", "changeit",
 ];
 
+/// Tokens that standards print as examples: OAuth ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749),
+/// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)) and basic authentication
+/// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
+const DOCUMENTED: [&[u8]; 8] = [
+    b"2YotnFZFEjr1zCsicMWpAA",
+    b"tGzv3JOkF0XG5Qx2TlKWIA",
+    b"7Fjfp0ZBr1KtDRbnfVdmIw",
+    b"SlAV32hkKG",
+    b"gX1fBat3bV",
+    b"mF_9.B5f-4.1JqM",
+    b"SplxlOBeZQQYbYS6WxSbIA",
+    b"open sesame",
+];
+
 /// Why `secret` stands in for a secret, if it does. `body` is what follows its fixed prefix.
 pub(super) fn harmless(secret: &[u8], body: &[u8], is_password: bool) -> Option<Harmless> {
     let lower = String::from_utf8_lossy(secret).to_ascii_lowercase();
-    if EXAMPLE_WORDS.iter().any(|word| lower.contains(word)) {
+    if DOCUMENTED.contains(&secret) || EXAMPLE_WORDS.iter().any(|word| lower.contains(word)) {
         return Some(Harmless::DocumentationExample);
     }
     let parts = || lower.split(|c: char| !c.is_ascii_alphanumeric());

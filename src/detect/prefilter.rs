@@ -30,12 +30,11 @@ impl Prefilter {
                 let exact = (!anchor.ignore_case).then(|| anchor.text.clone());
                 let waits = Waiting { signature: number, exact };
                 let known = literals.iter().position(|literal| *literal == folded);
-                match known.and_then(|at| waiting.get_mut(at)) {
-                    Some(others) => others.push(waits),
-                    None => {
-                        literals.push(folded);
-                        waiting.push(vec![waits]);
-                    }
+                if let Some(others) = known.and_then(|at| waiting.get_mut(at)) {
+                    others.push(waits);
+                } else {
+                    literals.push(folded);
+                    waiting.push(vec![waits]);
                 }
             }
         }

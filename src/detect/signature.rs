@@ -1,5 +1,5 @@
 //! A signature: what one kind of credential looks like, how bad it is, and how to take it out of
-//! use. One TOML file per issuer, as `docs/signatures.md` describes.
+//! use. Signatures stand in `signatures/`, one TOML file per issuer.
 
 use super::check::{Alphabet, Check};
 use super::structure;
@@ -8,7 +8,7 @@ use crate::finding::{Grade, Rule, Severity};
 use crate::limits;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock};
 
 /// The version of the file format.
@@ -383,13 +383,13 @@ fn group_names(pattern: &str) -> Vec<&'static str> {
 /// Rules and fact names live as long as the process and are shared by every engine in it, so that
 /// loading twice takes no more memory than loading once.
 fn intern(text: &str) -> &'static str {
-    static KNOWN: Mutex<BTreeMap<&'static str, ()>> = Mutex::new(BTreeMap::new());
+    static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some((text, ())) = known.get_key_value(text) {
+    if let Some(text) = known.get(text) {
         return text;
     }
     let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
-    known.insert(kept, ());
+    known.insert(kept);
     kept
 }
 

@@ -65,7 +65,7 @@ impl Outcome {
 /// Every structure a signature may name.
 const STRUCTURES: &[(&str, Structure)] = &[
     ("atlassian_crc32", atlassian_crc32),
-    ("aws_key_id", aws_key_id),
+    ("aws_key_id", |parts| Some(aws_key_id(parts))),
     ("aws_presigned", aws_presigned),
     ("aws_secret", aws_secret),
     ("azure_key64", azure_key64),
@@ -78,7 +78,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("cf_crc32", cf_crc32),
     ("crypt_hash", crypt_hash),
     ("discord", discord),
-    ("gcp_sa_json", gcp_sa_json),
+    ("gcp_sa_json", |parts| Some(gcp_sa_json(parts))),
     ("github_crc32", crc32_base62_tail),
     ("gitlab_crc32_b36", gitlab_crc32_b36),
     ("grafana_cloud", grafana_cloud),
@@ -164,12 +164,12 @@ fn nkey_crc16(parts: &Parts<'_>) -> Option<Outcome> {
     Some(outcome.with("kind", Some(role.to_owned())))
 }
 
-fn aws_key_id(parts: &Parts<'_>) -> Option<Outcome> {
+fn aws_key_id(parts: &Parts<'_>) -> Outcome {
     let mut outcome = Outcome::default().with("account_id", aws_id::account_id(parts.secret));
     if aws_id::is_canary(parts.secret) {
         outcome = outcome.with("canary", Some("yes".to_owned()));
     }
-    Some(outcome)
+    outcome
 }
 
 /// Forty hexadecimal digits are a git commit, not a key, and so is a path.
@@ -270,11 +270,11 @@ fn discord(parts: &Parts<'_>) -> Option<Outcome> {
     (number >> 22 > 0).then(|| Outcome::graded(Grade::Strong).with("id", Some(id)))
 }
 
-fn gcp_sa_json(parts: &Parts<'_>) -> Option<Outcome> {
-    let Some(email) = parts.group("email").and_then(text) else { return Some(Outcome::default()) };
+fn gcp_sa_json(parts: &Parts<'_>) -> Outcome {
+    let Some(email) = parts.group("email").and_then(text) else { return Outcome::default() };
     let host = email.split_once('@').map(|(_, host)| host);
     let project = host.and_then(|host| host.strip_suffix(".iam.gserviceaccount.com"));
-    Some(Outcome::graded(Grade::Strong).with("project", project.map(str::to_owned)))
+    Outcome::graded(Grade::Strong).with("project", project.map(str::to_owned))
 }
 
 fn json_field(value: &Value, path: &str) -> Option<String> {
@@ -375,8 +375,17 @@ fn value(parts: &Parts<'_>) -> Option<Outcome> {
     let is_name = value.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'));
     let is_dotted = value.split(|byte| *byte == b'.').count() > 1
         && value.split(|byte| *byte == b'.').all(is_identifier);
+    let is_constant = value
+        .iter()
+        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
+        && value.contains(&b'_');
+    // Without a digit it takes a character that no name or option would have.
+    let is_plain = !value.iter().any(u8::is_ascii_digit)
+        && (value.contains(&b':')
+            || !value.iter().skip(1).any(|byte| b"!#$%^*+?~@".contains(byte)));
     let is_number = value.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
-    (!is_path && !is_name && !is_dotted && !is_number).then(Outcome::default)
+    let is_code = is_path || is_name || is_dotted || is_constant || is_plain || is_number;
+    (!is_code).then(Outcome::default)
 }
 
 fn is_identifier(part: &[u8]) -> bool {

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::builtin().unwrap())
+    ENGINE.get_or_init(|| Engine::builtin().expect("the signatures load"))
 }
 
 fn seed(signature: &Signature, number: usize) -> u64 {
@@ -117,8 +117,9 @@ fn no_fact_holds_the_secret() {
                 let secret = String::from_utf8_lossy(secret.expose()).into_owned();
                 let leak = matched.facts.values().find(|fact| fact.contains(&secret));
                 assert_eq!(leak, None, "{}", matched.rule.id);
-                let span = matched.span.start as usize..matched.span.end() as usize;
-                assert_eq!(text.get(span), Some(secret.as_str()), "{}", matched.rule.id);
+                let [start, end] =
+                    [matched.span.start, matched.span.end()].map(|at| usize::try_from(at).unwrap());
+                assert_eq!(text.get(start..end), Some(secret.as_str()), "{}", matched.rule.id);
             }
         }
     }
@@ -129,7 +130,8 @@ fn everything() -> Vec<u8> {
     let mut bytes = Vec::new();
     for signature in engine().signatures() {
         for (number, example) in signature.examples.iter().enumerate() {
-            bytes.extend(render(&example.template, seed(signature, number)).unwrap().bytes());
+            let text = render(&example.template, seed(signature, number)).expect("a template");
+            bytes.extend(text.bytes());
             bytes.extend_from_slice(b"\n\0\xffjunk\x80\n");
         }
     }
