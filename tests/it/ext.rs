@@ -1,8 +1,16 @@
 //! ext2, ext3 and ext4: images in, the listing the kernel gives of them out.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests may fail loudly"
+)]
+
 mod deep;
 mod populate;
 mod seen;
+mod small;
 
 use amisweep::bytes::ReadAt;
 use amisweep::filesystem::{DRIVERS, Driver, Filesystem};

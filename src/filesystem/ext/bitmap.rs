@@ -35,6 +35,12 @@ pub(super) fn clear_runs(bitmap: &[u8], bits: u64, mut each: impl FnMut(Run)) {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 

@@ -84,6 +84,12 @@ fn pointer(data: &[u8], index: usize) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::super::mapping::tests::mapped;
     use super::*;

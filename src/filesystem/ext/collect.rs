@@ -77,12 +77,8 @@ impl<'a> Collector<'a> {
     }
 
     fn note(&mut self, inode: u32, error: Error) {
-        self.troubles.push(match error.message().contains('(') {
-            true => Error::new(error.kind(), error.what())
-                .detail(format_args!("inode {inode}"))
-                .caused_by(error),
-            false => error.detail(format_args!("inode {inode}")),
-        });
+        let place = Error::new(error.kind(), "inode is damaged").detail(inode);
+        self.troubles.push(place.caused_by(error));
     }
 
     /// The mapping of an inode, its tree noted as metadata.
@@ -151,7 +147,7 @@ impl<'a> Collector<'a> {
     }
 
     /// Where small contents lie: in the 60 bytes of the inode, and on in `system.data`.
-    fn inline_runs(&mut self, inode: &Inode<'_>) -> [Run; 2] {
+    fn inline_runs(inode: &Inode<'_>) -> [Run; 2] {
         let root = Run::new(inode.at.saturating_add(to_u64(ROOT_OFFSET)), to_u64(ROOT_BYTES));
         let rest = inode.attributes_offset().and_then(|offset| {
             let (found, _) = xattr::in_inode(inode.record, offset);
@@ -168,7 +164,7 @@ impl<'a> Collector<'a> {
     fn inline_extents(&mut self, inode: &Inode<'_>) -> Vec<Extent> {
         let mut extents = Vec::new();
         let mut offset = 0u64;
-        for run in self.inline_runs(inode) {
+        for run in Self::inline_runs(inode) {
             let shown = Run::new(run.start, run.len.min(inode.size.saturating_sub(offset)));
             extents.extend(self.in_place(shown, offset));
             offset = offset.saturating_add(run.len);
@@ -242,7 +238,7 @@ impl<'a> Collector<'a> {
     /// Visit the names in a directory, its blocks noted as metadata: inode, name.
     pub(super) fn names(&mut self, inode: &Inode<'_>, each: &mut dyn FnMut(u32, &[u8])) {
         if inode.is_inline() {
-            let [root, rest] = self.inline_runs(inode);
+            let [root, rest] = Self::inline_runs(inode);
             // The first four bytes are the number of the parent.
             let root = Run::between(root.start.saturating_add(4), root.end());
             for run in [root, rest] {

@@ -77,10 +77,10 @@ pub(super) fn read(root: &[u8], mapper: &mut Mapper<'_>) {
 fn child(entry: &[u8], depth: u16, mapper: &mut Mapper<'_>) -> Result<Node> {
     let block = u64::from(u16_le(entry, 8)?) << 32 | u64::from(u32_le(entry, 4)?);
     let node = Node::parse(mapper.tree_block(block)?)?;
-    match node.depth.checked_add(1) == Some(depth) {
-        true => Ok(node),
-        false => Err(Error::corrupt("extent tree node stands at the wrong depth").detail(block)),
+    if node.depth.checked_add(1) != Some(depth) {
+        return Err(Error::corrupt("extent tree node stands at the wrong depth").detail(block));
     }
+    Ok(node)
 }
 
 fn leaf(entry: &[u8]) -> Result<Piece> {
@@ -95,6 +95,12 @@ fn leaf(entry: &[u8]) -> Result<Piece> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::super::mapping::tests::mapped;
     use super::*;

@@ -110,10 +110,10 @@ fn parse(data: &[u8], sb: &Superblock) -> Result<Group> {
     let block = |low: usize, high: usize| -> Result<u64> {
         let high = if wide { u32_le(data, high)? } else { 0 };
         let block = u64::from(high) << 32 | u64::from(u32_le(data, low)?);
-        match sb.first_data_block <= block && 0 < block && block < sb.blocks {
-            true => Ok(block),
-            false => Err(Error::corrupt("group descriptor points outside").detail(block)),
+        if block < sb.first_data_block.max(1) || sb.blocks <= block {
+            return Err(Error::corrupt("group descriptor points outside").detail(block));
         }
+        Ok(block)
     };
     let flags = if sb.has_group_flags() { u16_le(data, 0x12)? } else { 0 };
     let unused_high = if wide { u16_le(data, 0x32)? } else { 0 };
@@ -130,10 +130,10 @@ fn parse(data: &[u8], sb: &Superblock) -> Result<Group> {
         inodes_unused,
         blocks_unused: flags & BLOCK_UNINIT != 0,
     };
-    match group.inode_table.saturating_add(table_blocks(sb)) <= sb.blocks {
-        true => Ok(group),
-        false => Err(Error::corrupt("inode table ends outside")),
+    if sb.blocks < group.inode_table.saturating_add(table_blocks(sb)) {
+        return Err(Error::corrupt("inode table ends outside"));
     }
+    Ok(group)
 }
 
 fn table_blocks(sb: &Superblock) -> u64 {

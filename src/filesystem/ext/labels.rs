@@ -125,6 +125,12 @@ fn free_in(ext: &Ext, number: u64, group: &Group, runs: &mut Vec<Run>) -> Result
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 

@@ -172,6 +172,12 @@ impl Mapper<'_> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 pub(super) mod tests {
     use super::*;
     use std::sync::Arc;

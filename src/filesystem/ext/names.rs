@@ -15,7 +15,7 @@ struct Name {
 /// Which directories name an inode, and how.
 #[derive(Default)]
 pub(super) struct Names {
-    names: Vec<Name>,
+    list: Vec<Name>,
     bytes: Vec<u8>,
     /// The directory whose path was built last, and that path: neighbours share it.
     last: Option<(u32, Vec<u8>)>,
@@ -28,19 +28,19 @@ impl Names {
         let start = u32::try_from(self.bytes.len()).map_err(|_| full())?;
         let len = u16::try_from(name.len()).map_err(|_| full())?;
         self.bytes.extend_from_slice(name);
-        self.names.push(Name { child, parent, start, len });
+        self.list.push(Name { child, parent, start, len });
         Ok(())
     }
 
     /// The inode the name number `index` stands for, in the order they were added until
     /// [`Names::sort`].
     pub(super) fn child(&self, index: usize) -> Option<u32> {
-        self.names.get(index).map(|name| name.child)
+        self.list.get(index).map(|name| name.child)
     }
 
     /// Order them by inode; paths can be asked for from then on.
     pub(super) fn sort(&mut self) {
-        self.names.sort_unstable_by_key(|name| (name.child, name.parent, name.start));
+        self.list.sort_unstable_by_key(|name| (name.child, name.parent, name.start));
     }
 
     /// Every path of an inode, sorted, or one under `/$Orphan`; and whether some were left out.
@@ -52,7 +52,7 @@ impl Names {
         let whole = range.len() <= limits::EXT_PATHS_PER_FILE;
         let mut paths = Vec::new();
         for index in range.take(limits::EXT_PATHS_PER_FILE) {
-            let Some(name) = self.names.get(index).copied() else { continue };
+            let Some(name) = self.list.get(index).copied() else { continue };
             let mut path = self.directory(name.parent);
             path.push(b'/');
             path.extend_from_slice(self.text(name));
@@ -72,8 +72,8 @@ impl Names {
     }
 
     fn range(&self, inode: u32) -> std::ops::Range<usize> {
-        let start = self.names.partition_point(|name| name.child < inode);
-        let rest = self.names.get(start..).unwrap_or_default();
+        let start = self.list.partition_point(|name| name.child < inode);
+        let rest = self.list.get(start..).unwrap_or_default();
         start..start.saturating_add(rest.partition_point(|name| name.child == inode))
     }
 
@@ -101,7 +101,7 @@ impl Names {
         let mut parts: Vec<&[u8]> = Vec::new();
         let (mut at, mut len) = (inode, 0usize);
         while at != ROOT {
-            let Some(name) = self.names.get(self.range(at).start).filter(|n| n.child == at) else {
+            let Some(name) = self.list.get(self.range(at).start).filter(|n| n.child == at) else {
                 break;
             };
             let text = self.text(*name);
@@ -126,6 +126,12 @@ fn orphan(inode: u32) -> Vec<u8> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 

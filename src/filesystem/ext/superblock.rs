@@ -257,6 +257,12 @@ pub(super) fn backup_places() -> impl Iterator<Item = (u64, u64)> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 

@@ -111,6 +111,12 @@ fn full_name(index: u8, name: &[u8]) -> Box<[u8]> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 

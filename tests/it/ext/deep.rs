@@ -40,7 +40,13 @@ struct Mounted(PathBuf);
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        // A child of another test may still hold a file for a moment; then it goes later.
+        let mut umount = Command::new("umount");
+        umount.arg(&self.0).stderr(std::process::Stdio::null());
+        let mut tries = std::iter::repeat_with(|| umount.status()).take(200);
+        if !tries.any(|status| status.is_ok_and(|status| status.success())) {
+            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+        }
     }
 }
 

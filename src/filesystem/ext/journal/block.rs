@@ -100,6 +100,12 @@ pub(super) fn revoked(data: &[u8], wide: bool) -> impl Iterator<Item = u64> + '_
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 

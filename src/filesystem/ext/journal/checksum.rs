@@ -32,10 +32,10 @@ fn without(seed: u32, data: &[u8], hole: usize) -> Option<u32> {
 /// Check the journal superblock's own checksum.
 pub(super) fn expect_superblock(data: &[u8]) -> Result<()> {
     let data = take(data, 0, SUPERBLOCK_BYTES)?;
-    match without(u32::MAX, data, SUPERBLOCK_CHECKSUM) == Some(u32_be(data, SUPERBLOCK_CHECKSUM)?) {
-        true => Ok(()),
-        false => Err(Error::corrupt("journal superblock fails its checksum")),
+    if without(u32::MAX, data, SUPERBLOCK_CHECKSUM) != Some(u32_be(data, SUPERBLOCK_CHECKSUM)?) {
+        return Err(Error::corrupt("journal superblock fails its checksum"));
     }
+    Ok(())
 }
 
 /// Whether a descriptor or revocation block matches the checksum at its end.
@@ -62,6 +62,12 @@ pub(super) fn data_block(seed: u32, sequence: u32, data: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
 mod tests {
     use super::*;
 
