@@ -183,7 +183,7 @@ def layout(plants, root, base):
     path = folder + "/split.log"
     put(root + path, lines[: 10 * BLOCK])
     run("fallocate", "--collapse-range", "-o", str(BLOCK), "-l", str(8 * BLOCK), root + path)
-    plant_at(plants, root + path, path, BLOCK - 17, "<<fragmented github>>", "fragmented")
+    plant_at(plants, root + path, path, BLOCK - 22, "\nkey=<<fragmented github>>\n", "fragmented")
     assert len(physical_runs(root + path, 0, 2 * BLOCK, base)) == 2, "not fragmented"
     path = folder + "/access.log"
     put(root + path, (lines * 20)[: 160 * BLOCK])
@@ -191,7 +191,7 @@ def layout(plants, root, base):
         start = physical_runs(root + path, offset, BLOCK, base)[0][0]
         before = physical_runs(root + path, offset - 40, 80, base)
         if start % IMAGE_BLOCK == 0 and len(before) == 1:
-            plant_at(plants, root + path, path, offset - 19, "<<boundary npm>>", "boundary")
+            plant_at(plants, root + path, path, offset - 24, "\nkey=<<boundary npm>>\n", "boundary")
             break
     assert "boundary" in plants.all["find"], "no image block boundary inside"
     path = folder + "/sparse.db"
@@ -217,7 +217,7 @@ def layout(plants, root, base):
 
 def plant_at(plants, real, path, offset, template, place):
     put(real, plants.fill(template, place, path), at=offset)
-    plants.all["find"][PLACEHOLDER.search(template).group(2)]["offset"] = offset
+    plants.all["find"][PLACEHOLDER.search(template).group(2)]["offset"] += offset
 
 
 def names(plants, root, folder):

@@ -265,7 +265,7 @@ fn sweep_overlay(image: Arc<dyn ReadAt>, written: RunSet) -> Outcome {
         Image { number: ImageNo(0), name: "disk.img".into(), bytes: image, written, ahead: None };
     let key = FingerprintKey::kept([7; 32]);
     let progress = Progress::default();
-    let engine = Engine::builtin().expect("the built-in signatures load");
+    let engine = Engine::builtin().unwrap();
     let options =
         Options { engine: &engine, jobs: 2, key: &key, cross_check: false, progress: &progress };
     sweep(Target::Images(vec![image]), &options)
