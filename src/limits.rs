@@ -194,3 +194,12 @@ pub const YAML_DEPTH: usize = 32;
 
 /// Values of one YAML or JSON document. Each keeps its path.
 pub const YAML_SCALARS: usize = 50_000;
+// Block cache and EBS direct
+
+/// The smallest block cache, in blocks: below it fetching ahead and reading on demand would throw
+/// out each other's blocks.
+pub const CACHE_BLOCKS_MIN: usize = 16;
+
+/// Blocks of one read that are fetched side by side; a larger read goes on group by group, so
+/// that one reader cannot fill the cache.
+pub const CACHE_READ_BLOCKS: usize = 8;
