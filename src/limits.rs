@@ -203,3 +203,14 @@ pub const CACHE_BLOCKS_MIN: usize = 16;
 /// Blocks of one read that are fetched side by side; a larger read goes on group by group, so
 /// that one reader cannot fill the cache.
 pub const CACHE_READ_BLOCKS: usize = 8;
+
+/// The largest volume EBS has, 64 TiB. A snapshot that says more is not believed.
+pub const EBS_VOLUME_BYTES: u64 = 1 << 46;
+
+/// Written blocks of one snapshot that are listed: 16 TiB. Each costs about 80 bytes of memory,
+/// for its token must be kept.
+pub const EBS_LISTED_BLOCKS: usize = 1 << 25;
+
+/// Empty pages in a row of one listing. They are legal, and a service that sends nothing else
+/// would keep us forever.
+pub const EBS_EMPTY_PAGES: u32 = 1000;

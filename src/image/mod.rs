@@ -3,6 +3,8 @@
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 pub mod cache;
+#[cfg(feature = "aws")]
+pub mod ebs;
 pub mod raw;
 
 use crate::bytes::ReadAt;
