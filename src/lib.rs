@@ -14,6 +14,7 @@ pub mod finding;
 pub mod image;
 pub mod limits;
 pub mod locator;
+pub mod outcome;
 pub mod policy;
 pub mod report;
 pub mod run;

@@ -10,7 +10,7 @@ use crate::image::raw;
 use crate::policy::Verdict;
 use crate::report::{FORMATS, Format, Report, RunFacts, Style, output};
 use crate::run::ImageNo;
-use crate::sweep::{Options, Outcome, Progress, Target, sweep};
+use crate::sweep::{Options, Progress, Target, sweep};
 use clap::builder::PossibleValuesParser;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -182,7 +182,7 @@ fn scan(args: &Args, opened: Opened) -> Result<Report> {
         progress: &progress,
     };
     let bar = Bar::follow(&progress, args.quiet);
-    let outcome: Outcome = sweep(opened.target, &options);
+    let outcome = sweep(opened.target, &options);
     drop(bar);
     let fail_on = Severity::from_name(&args.fail_on).unwrap_or(Severity::High);
     let verdict = Verdict::of(&outcome.findings, &outcome.coverage, fail_on);

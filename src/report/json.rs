@@ -5,7 +5,7 @@ use crate::coverage::{Coverage, Kind};
 use crate::error::Result;
 use crate::finding::{Finding, Place, Severity, Subject, preview};
 use crate::locator::{Escaped, Locator};
-use crate::sweep::{Agreement, CrossCheck, VolumeSummary};
+use crate::outcome::{Agreement, CrossCheck, VolumeSummary};
 use base64::Engine as _;
 use serde::Serialize;
 use serde_json::{Value, json};

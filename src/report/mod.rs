@@ -8,8 +8,8 @@ pub mod text;
 
 use crate::error::Result;
 use crate::finding::Finding;
+use crate::outcome::Outcome;
 use crate::policy::Verdict;
-use crate::sweep::Outcome;
 use std::io::Write;
 
 /// Everything a report is written from.

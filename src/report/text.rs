@@ -5,7 +5,7 @@ use super::{Report, Style, output::failed};
 use crate::coverage::Kind;
 use crate::error::Result;
 use crate::finding::{Finding, Severity, preview};
-use crate::sweep::Agreement;
+use crate::outcome::Agreement;
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::io::Write;

@@ -8,32 +8,11 @@ use crate::filesystem::{FileEntry, FileState, StreamName};
 use crate::finding::Finding;
 use crate::limits::WINDOW_BYTES;
 use crate::locator::{Area, Locator};
+use crate::outcome::{Agreement, CrossCheck};
 use crate::run::Run;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// What the independent reader said of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CrossCheck {
-    /// The file.
-    pub locator: Locator,
-    /// SHA-256 of its bytes as they were swept, in hex.
-    pub sha256: String,
-    /// Whether the other reader agrees.
-    pub agreement: Agreement,
-}
-
-/// Whether two readers agree.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Agreement {
-    /// The same bytes.
-    Agrees,
-    /// Other bytes.
-    Differs,
-    /// The other reader could not read it, and why.
-    Refused(String),
-}
 
 /// Re-read every live file with a finding whose filesystem has a second reader.
 pub(super) fn run(plan: &Plan, findings: &[Finding], coverage: &mut Coverage) -> Vec<CrossCheck> {

@@ -25,14 +25,13 @@ mod read;
 mod survey;
 mod worker;
 
-pub use cross_check::{Agreement, CrossCheck};
 pub use join::FingerprintKey;
 pub use pipeline::sweep;
 
-use crate::coverage::Coverage;
+pub use crate::outcome::Outcome;
+
 use crate::detect::Engine;
 use crate::filesystem::Filesystem;
-use crate::finding::Finding;
 use crate::image::Image;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -84,32 +83,4 @@ impl Progress {
     fn advance(&self, bytes: u64) {
         self.swept.fetch_add(bytes, Ordering::Relaxed);
     }
-}
-
-/// A volume that was planned, for the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeSummary {
-    /// Its locator.
-    pub locator: String,
-    /// The filesystem or format, `gap` when none is known.
-    pub format: String,
-    /// Its length in bytes.
-    pub bytes: u64,
-    /// Live files on it.
-    pub files: u64,
-    /// Deleted files that were recovered through metadata.
-    pub deleted: u64,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Every finding, the harmless ones included, sorted by first locator.
-    pub findings: Vec<Finding>,
-    /// What was swept and what was not.
-    pub coverage: Coverage,
-    /// The volumes, in disk order.
-    pub volumes: Vec<VolumeSummary>,
-    /// What the independent reader said, when it was asked.
-    pub cross_checks: Vec<CrossCheck>,
 }

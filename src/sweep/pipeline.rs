@@ -4,9 +4,10 @@ use super::cursor::Cursor;
 use super::join::Findings;
 use super::plan::{self, Plan};
 use super::worker::Worker;
-use super::{Options, Outcome, Target, cross_check, prefetch};
+use super::{Options, Target, cross_check, prefetch};
 use crate::coverage::Coverage;
 use crate::image::Image;
+use crate::outcome::Outcome;
 use std::sync::PoisonError;
 
 /// Sweep `target`: plan, sort, sweep, join. Nothing an image holds makes this fail; what could not

@@ -1,12 +1,13 @@
 //! The plan: every volume opened, every file listed with its runs, the remainder by construction.
 
+use super::Target;
 use super::claim::Claim;
-use super::{Target, VolumeSummary};
 use crate::bytes::ReadAt;
 use crate::coverage::{Coverage, Kind};
 use crate::filesystem::{Driver, FileEntry, Filesystem};
 use crate::image::Image;
 use crate::locator::{Area, Locator};
+use crate::outcome::VolumeSummary;
 use crate::run::{ImageNo, Run, RunSet};
 use std::sync::{Arc, Mutex};
 

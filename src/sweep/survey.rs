@@ -1,6 +1,5 @@
 //! The survey of an image: its volumes, what reads each, and what lies between them.
 
-use super::VolumeSummary;
 use super::plan::{Item, Maker, Owner, Part, What};
 use crate::bytes::ReadAt;
 use crate::coverage::Kind;
@@ -9,6 +8,7 @@ use crate::filesystem::DRIVERS;
 use crate::image::Image;
 use crate::limits;
 use crate::locator::{Area, Escaped, Locator};
+use crate::outcome::VolumeSummary;
 use crate::run::{Run, RunSet};
 use crate::volume::{self, VOLUME_SYSTEMS, Volume};
 use std::panic::{AssertUnwindSafe, catch_unwind};

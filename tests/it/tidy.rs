@@ -1,1 +1,190 @@
-//! tidy
+//! The house rules that a compiler does not hold: who imports whom, where crates live, how long a
+//! file may be.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The floor, in its order: each may import what stands before it.
+const FLOOR: [&str; 10] = [
+    "run",
+    "limits",
+    "locator",
+    "error",
+    "bytes",
+    "finding",
+    "blob",
+    "coverage",
+    "outcome",
+    "credential",
+];
+
+/// The other modules by layer, with what they may import besides the floor.
+const MODULES: &[(&str, &[&str])] = &[
+    ("image", &[]),
+    ("volume", &[]),
+    ("filesystem", &[]),
+    ("artifact", &[]),
+    ("detect", &[]),
+    ("sweep", &["image", "volume", "filesystem", "artifact", "detect"]),
+    ("exposure", &[]),
+    ("policy", &["exposure"]),
+    ("report", &["exposure", "policy"]),
+    ("emulator", &["*"]),
+    ("cli", &["*"]),
+];
+
+/// Crates that live in some modules only.
+const HOMES: &[(&str, &[&str])] = &[
+    ("tokio", &["image/ebs", "cli", "emulator"]),
+    ("aws_sdk_ebs", &["image/ebs", "cli", "emulator"]),
+    ("aws_sdk_ec2", &["exposure/collect", "cli"]),
+    ("aws_config", &["image/ebs", "exposure/collect", "cli"]),
+    ("hyper", &["emulator"]),
+    ("rayon", &["sweep"]),
+    ("clap", &["cli"]),
+    ("regex", &["detect"]),
+    ("aho_corasick", &["detect"]),
+    ("ext4_view", &["filesystem/ext"]),
+    ("fatfs", &["filesystem/fat"]),
+    ("indicatif", &["cli"]),
+];
+
+/// Nothing hand-written is longer.
+const LINES: usize = 800;
+
+#[test]
+fn modules_import_only_what_their_layer_may() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let module = module_of(&path);
+        let allowed = allowed(&module);
+        for other in imports(&text) {
+            if other != module && !allowed.contains(other.as_str()) && !allowed.contains("*") {
+                wrong.push(format!("{} imports {other}", path.display()));
+            }
+        }
+        if module != "cli" && imports(&text).contains("cli") && path != Path::new("main.rs") {
+            wrong.push(format!("{} imports cli, which nobody may", path.display()));
+        }
+        if module != "cli" && module != "emulator" && imports(&text).contains("emulator") {
+            wrong.push(format!("{} imports emulator, which only cli may", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn crates_stay_in_their_homes() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        let code = without_comments(&text);
+        for (name, homes) in HOMES {
+            let used =
+                code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"));
+            if used && !homes.iter().any(|home| path.starts_with(home)) {
+                wrong.push(format!("{} uses {name}, whose home is {homes:?}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn files_are_short() {
+    let long: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| text.lines().count() > LINES)
+        .map(|(path, _)| path)
+        .collect();
+    assert!(long.is_empty(), "above {LINES} lines: {long:?}");
+}
+
+#[test]
+fn unsafe_code_has_no_place_yet() {
+    let with: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| {
+            let code = without_comments(text);
+            code.contains("unsafe {") || code.contains("allow(unsafe_code")
+        })
+        .map(|(path, _)| path)
+        .collect();
+    assert!(with.is_empty(), "{with:?}");
+}
+
+/// Every module in lib.rs is in the table, so that a new one cannot slip past it.
+#[test]
+fn the_table_knows_every_module() {
+    let lib = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let named = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for module in named {
+        let known = FLOOR.contains(&module) || MODULES.iter().any(|(name, _)| *name == module);
+        assert!(known, "{module} is missing in the import table");
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file with its path below `src`.
+fn sources() -> Vec<(PathBuf, String)> {
+    let src = root().join("src");
+    let mut pending = vec![src.clone()];
+    let mut found = Vec::new();
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(&src).unwrap().to_owned(), text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn module_of(path: &Path) -> String {
+    let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+fn allowed(module: &str) -> BTreeSet<&'static str> {
+    if let Some(place) = FLOOR.iter().position(|name| *name == module) {
+        return FLOOR[..place].iter().copied().collect();
+    }
+    match MODULES.iter().find(|(name, _)| *name == module) {
+        Some((_, others)) => FLOOR.iter().chain(*others).copied().collect(),
+        None => BTreeSet::from(["*"]),
+    }
+}
+
+/// The modules of this crate that a file names, its tests left out.
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = without_comments(text);
+    let code = code.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let mut found = BTreeSet::new();
+    for part in code.split("crate::").skip(1) {
+        let group = part.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+        let names = group.map_or(part, |(names, _)| names);
+        let names: Vec<&str> = match group {
+            Some(_) => names.split(',').collect(),
+            None => vec![names],
+        };
+        for name in names {
+            let name = name.trim();
+            let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            found.insert(name[..end.unwrap_or(name.len())].to_owned());
+        }
+    }
+    found.remove("");
+    found
+}
+
+fn without_comments(text: &str) -> String {
+    let kept = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    kept.collect::<Vec<_>>().join("\n")
+}
