@@ -110,6 +110,20 @@ pub const EXT_ERRORS: usize = 10_000;
 /// [`PATH_BYTES`] long, so that a small directory could fill the memory.
 pub const EXT_PATHS_PER_FILE: usize = 1_000;
 
+/// Attributes an ext inode has on average, at most. Attribute blocks may be shared, so that a few
+/// could bring in any number.
+pub const EXT_ATTRIBUTES_PER_INODE: u64 = 8;
+
+/// Attributes a small ext filesystem may have besides.
+pub const EXT_ATTRIBUTES: u64 = 100_000;
+
+/// Bytes of paths an ext inode has on average, at most. Hard links and deep directories could make
+/// paths out of proportion to the image; what is over is named by the number of its directory.
+pub const EXT_PATH_BYTES_PER_INODE: u64 = 256;
+
+/// Bytes of paths a small ext filesystem may have besides.
+pub const EXT_PATH_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Pieces of free space that are told apart; an image with more is odd, and the rest of its free
 /// space is called slack.
 pub const EXT_FREE_RUNS: usize = 20_000_000;

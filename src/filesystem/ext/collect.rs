@@ -50,6 +50,9 @@ impl<'a> Troubles<'a> {
 pub(super) struct Collector<'a> {
     ext: &'a Ext,
     meter: Meter,
+    /// For deleted files, so that their leftovers take nothing from the living.
+    other_meter: Meter,
+    attributes_left: u64,
     directory_blocks_left: u64,
     /// Bytes of the volume that hold metadata which inodes point at.
     pub(super) metadata: Vec<Run>,
@@ -65,6 +68,10 @@ impl<'a> Collector<'a> {
         Collector {
             ext,
             meter: Meter::new(ext.sb.blocks),
+            other_meter: Meter::new(ext.sb.blocks),
+            attributes_left: u64::from(ext.sb.inodes)
+                .saturating_mul(limits::EXT_ATTRIBUTES_PER_INODE)
+                .saturating_add(limits::EXT_ATTRIBUTES),
             directory_blocks_left: ext.sb.blocks,
             metadata: Vec::new(),
             values: BTreeSet::new(),
@@ -90,6 +97,17 @@ impl<'a> Collector<'a> {
             self.note(inode.number, error);
         }
         mapping
+    }
+
+    /// The streams of a deleted inode. Damage in it is no news, and its blocks are not metadata.
+    pub(super) fn deleted_streams(&mut self, inode: &Inode<'_>) -> Box<[Stream]> {
+        let known = (self.metadata.len(), self.troubles.len());
+        std::mem::swap(&mut self.meter, &mut self.other_meter);
+        let streams = self.streams(inode);
+        std::mem::swap(&mut self.meter, &mut self.other_meter);
+        self.metadata.truncate(known.0);
+        self.troubles.truncate(known.1);
+        streams
     }
 
     /// The streams of an inode.
@@ -118,7 +136,7 @@ impl<'a> Collector<'a> {
         } else {
             self.map(inode).extents(self.device())
         };
-        if inode.is_compressed() {
+        if inode.is_compressed() && self.ext.sb.has_compression() {
             self.note(inode.number, Error::unsupported("file is compressed"));
         }
         Stream { name, size: self.bounded_size(inode), extents: extents.into() }
@@ -192,6 +210,14 @@ impl<'a> Collector<'a> {
                 result.unwrap_or_else(|error| self.note(inode.number, error));
             }
             Err(error) => self.note(inode.number, error),
+        }
+        let count = to_u64(all.len());
+        if let Some(left) = self.attributes_left.checked_sub(count) {
+            self.attributes_left = left;
+        } else {
+            all.clear();
+            let error = Error::new(ErrorKind::Limit, "filesystem has too many attributes");
+            self.note(inode.number, error);
         }
         all
     }

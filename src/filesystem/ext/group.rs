@@ -46,30 +46,41 @@ pub(super) fn read_all(device: &Device, sb: &Superblock) -> (Vec<Option<Group>>,
     (groups, troubles)
 }
 
-/// The descriptors of `wanted` groups from `first` on, from the first copy that is sane, or as much
-/// of the primary copy as is.
+/// The descriptors of `wanted` groups from `first` on: each from the first copy in which it is sane.
 fn descriptor_block(
     device: &Device,
     sb: &Superblock,
     first: u64,
     wanted: u64,
 ) -> Result<Vec<Option<Group>>> {
-    let mut best: Result<Vec<Option<Group>>> = Err(Error::corrupt("no copy of group descriptors"));
-    for block in copies(sb, first) {
-        let found = device.block(block).map(|data| {
-            let len = sb.descriptor_bytes;
-            data.chunks_exact(len)
-                .take(usize::try_from(wanted).unwrap_or(0))
-                .map(|data| parse(data, sb).ok())
-                .collect::<Vec<_>>()
-        });
-        match found {
-            Ok(found) if found.iter().all(Option::is_some) => return Ok(found),
-            found if best.is_err() => best = found,
-            _ => {}
+    let wanted = usize::try_from(wanted).unwrap_or(0);
+    let mut groups = vec![None; wanted];
+    let mut result = Err(Error::corrupt("no copy of group descriptors"));
+    for (index, block) in copies(sb, first).into_iter().enumerate() {
+        let data = match device.block(block) {
+            Ok(data) => data,
+            Err(error) => {
+                result = result.or(Err(error));
+                continue;
+            }
+        };
+        result = Ok(());
+        for (group, data) in groups.iter_mut().zip(data.chunks_exact(sb.descriptor_bytes)) {
+            let found = || parse(data, sb).ok();
+            // Only the primary copy is kept up to date while the filesystem is in use.
+            let is_current = index == 0 && sb.copy_of_group == 0;
+            *group = group.or_else(|| if is_current { found() } else { found().map(in_doubt) });
+        }
+        if groups.iter().all(Option::is_some) {
+            break;
         }
     }
-    best
+    result.map(|()| groups)
+}
+
+/// A group of which only an old copy is known: all of it may have come into use since.
+fn in_doubt(group: Group) -> Group {
+    Group { inodes_unused: 0, blocks_unused: false, ..group }
 }
 
 fn descriptors_per_block(sb: &Superblock) -> u64 {
@@ -172,4 +183,51 @@ pub(super) fn own_blocks(sb: &Superblock, number: u64, group: Option<&Group>) ->
         runs.push(Run::new(group.inode_table, table_blocks(sb)));
     }
     runs
+}
+
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
+mod tests {
+    use super::super::superblock::tests::superblock;
+    use super::*;
+    use std::sync::Arc;
+
+    /// A volume of one group in 1-KiB blocks, with this descriptor.
+    fn groups(descriptor: &[u8], flags_mean: bool) -> Vec<Option<Group>> {
+        let checksums: &[(usize, &[u8])] = if flags_mean { &[(0x64, &[0x10])] } else { &[] };
+        let mut volume = vec![0; 1 << 20];
+        volume[1024..2048].copy_from_slice(&superblock(checksums));
+        volume[2048..2048 + descriptor.len()].copy_from_slice(descriptor);
+        let sb = Superblock::parse(&volume[1024..2048], 1 << 20).unwrap();
+        read_all(&Device::new(Arc::new(volume), 1024), &sb).0
+    }
+
+    #[test]
+    fn reads_a_descriptor() {
+        let mut descriptor = [0; 32];
+        for (offset, value) in [(0, 5), (4, 6), (8, 7), (0x12, 2), (0x1c, 40)] {
+            descriptor[offset] = value;
+        }
+        let group = Group {
+            block_bitmap: 5,
+            inode_bitmap: 6,
+            inode_table: 7,
+            inodes_unused: 40,
+            blocks_unused: true,
+        };
+        assert_eq!(groups(&descriptor, true), [Some(group)]);
+        assert_eq!(groups(&descriptor, false), [Some(in_doubt(group))]);
+        descriptor[0x12] = 1;
+        assert_eq!(groups(&descriptor, true)[0].unwrap().inodes_unused, 64);
+        descriptor[3] = 1;
+        assert_eq!(groups(&descriptor, true), [None]);
+        descriptor[3] = 0;
+        descriptor[8..10].copy_from_slice(&[0xf8, 3]);
+        assert_eq!(groups(&descriptor, true), [None]);
+    }
 }

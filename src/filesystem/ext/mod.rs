@@ -116,6 +116,9 @@ impl Ext {
         } else {
             troubles.extend(missing);
         }
+        if !ext.sb.intact {
+            troubles.push(Error::corrupt("superblock fails its checksum"));
+        }
         if ext.sb.truncated {
             troubles.push(Error::corrupt("filesystem is larger than its volume"));
         }
@@ -238,8 +241,7 @@ impl Ext {
 /// The primary superblock, or a backup where the primary makes no sense, and what was wrong.
 fn read_superblock(volume: &dyn ReadAt) -> Result<(Superblock, Vec<Error>)> {
     match Superblock::read(volume, superblock::PRIMARY) {
-        Ok(sb) if sb.intact => Ok((sb, Vec::new())),
-        Ok(sb) => Ok((sb, vec![Error::corrupt("superblock fails its checksum")])),
+        Ok(sb) => Ok((sb, Vec::new())),
         Err(error) if error.kind() == ErrorKind::Unsupported => Err(error),
         Err(error) => match backup(volume)? {
             Some(sb) => {

@@ -19,6 +19,8 @@ pub(super) struct Names {
     bytes: Vec<u8>,
     /// The directory whose path was built last, and that path: neighbours share it.
     last: Option<(u32, Vec<u8>)>,
+    /// Bytes of whole paths that may still be handed out.
+    bytes_left: u64,
 }
 
 impl Names {
@@ -38,8 +40,11 @@ impl Names {
         self.list.get(index).map(|name| name.child)
     }
 
-    /// Order them by inode; paths can be asked for from then on.
-    pub(super) fn sort(&mut self) {
+    /// Order them by inode; paths can be asked for from then on, in reason for so many inodes.
+    pub(super) fn sort(&mut self, inodes: u32) {
+        self.bytes_left = u64::from(inodes)
+            .saturating_mul(limits::EXT_PATH_BYTES_PER_INODE)
+            .saturating_add(limits::EXT_PATH_BYTES);
         self.list.sort_unstable_by_key(|name| (name.child, name.parent, name.start));
     }
 
@@ -56,6 +61,8 @@ impl Names {
             let mut path = self.directory(name.parent);
             path.push(b'/');
             path.extend_from_slice(self.text(name));
+            let len = u64::try_from(path.len()).unwrap_or(u64::MAX);
+            self.bytes_left = self.bytes_left.saturating_sub(len);
             paths.push(path.into_boxed_slice());
         }
         if paths.is_empty() {
@@ -90,7 +97,7 @@ impl Names {
         {
             return path.clone();
         }
-        let path = self.climb(inode);
+        let path = if self.bytes_left > 0 { self.climb(inode) } else { orphan(inode) };
         self.last = Some((inode, path.clone()));
         path
     }
@@ -140,7 +147,7 @@ mod tests {
         for (child, parent, name) in names {
             table.add(*child, *parent, name.as_bytes()).unwrap();
         }
-        table.sort();
+        table.sort(100);
         let (paths, _) = table.paths(inode);
         paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect()
     }

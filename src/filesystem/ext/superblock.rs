@@ -14,6 +14,7 @@ const BLOCKS_PER_GROUP_MIN: u64 = 256;
 
 const COMPAT_JOURNAL: u32 = 0x4;
 const COMPAT_SPARSE_SUPER2: u32 = 0x200;
+const INCOMPAT_COMPRESSION: u32 = 0x1;
 const INCOMPAT_FILE_TYPE: u32 = 0x2;
 const INCOMPAT_RECOVER: u32 = 0x4;
 const INCOMPAT_JOURNAL_DEVICE: u32 = 0x8;
@@ -186,6 +187,11 @@ impl Superblock {
         self.incompat & INCOMPAT_RECOVER != 0
     }
 
+    /// Whether files may be compressed, as a patch of long ago did it.
+    pub(super) fn has_compression(&self) -> bool {
+        self.incompat & INCOMPAT_COMPRESSION != 0
+    }
+
     /// Whether directory entries carry a file type beside a name length of one byte.
     pub(super) fn has_file_type(&self) -> bool {
         self.incompat & INCOMPAT_FILE_TYPE != 0
@@ -263,11 +269,11 @@ pub(super) fn backup_places() -> impl Iterator<Item = (u64, u64)> {
     clippy::indexing_slicing,
     reason = "tests trust their own data"
 )]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     /// A superblock with these little-endian fields: (offset, bytes).
-    fn superblock(fields: &[(usize, &[u8])]) -> Vec<u8> {
+    pub(in crate::filesystem::ext) fn superblock(fields: &[(usize, &[u8])]) -> Vec<u8> {
         let mut data = vec![0; 1024];
         let usual: [(usize, &[u8]); 7] = [
             (0, &[0x40, 0, 0, 0]),

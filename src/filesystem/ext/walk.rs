@@ -179,15 +179,12 @@ impl Walk<'_> {
         }
     }
 
-    /// A file the bitmap calls deleted. Damage in it is no news.
+    /// A file the bitmap calls deleted: kept when it left something to read.
     fn deleted(&mut self, inode: &Inode<'_>) {
         if !matches!(inode.kind, FileKind::File | FileKind::Link) || inode.is_attribute_value() {
             return;
         }
-        let known = (self.collector.metadata.len(), self.collector.troubles.len());
-        let mut streams = self.collector.streams(inode).into_vec();
-        self.collector.metadata.truncate(known.0);
-        self.collector.troubles.truncate(known.1);
+        let mut streams = self.collector.deleted_streams(inode).into_vec();
         for stream in &mut streams {
             if stream.size == 0 {
                 let end = stream.extents.last().map_or(0, |e| e.file_offset.saturating_add(e.len));
@@ -256,7 +253,7 @@ impl Walk<'_> {
     }
 
     fn emit(mut self, free: &RunSet) {
-        self.names.sort();
+        self.names.sort(self.ext.sb.inodes);
         for mut file in std::mem::take(&mut self.live) {
             let number = u32::try_from(file.inode).unwrap_or(0);
             let is_value = self.collector.values.contains(&number);

@@ -41,12 +41,13 @@ pub(super) fn expect_superblock(data: &[u8]) -> Result<()> {
 /// Whether a descriptor or revocation block matches the checksum at its end.
 pub(super) fn tail_holds(seed: u32, data: &[u8]) -> bool {
     let hole = data.len().saturating_sub(4);
-    without(seed, data, hole) == u32_be(data, hole).ok()
+    without(seed, data, hole).is_some_and(|crc| u32_be(data, hole).is_ok_and(|found| found == crc))
 }
 
 /// Whether a commit block matches its own checksum.
 pub(super) fn commit_holds(seed: u32, data: &[u8]) -> bool {
-    without(seed, data, COMMIT_CHECKSUM) == u32_be(data, COMMIT_CHECKSUM).ok()
+    let found = u32_be(data, COMMIT_CHECKSUM);
+    without(seed, data, COMMIT_CHECKSUM).is_some_and(|crc| found.is_ok_and(|found| found == crc))
 }
 
 /// Whether a commit block, by the older method, carries `crc` or no checksum at all.

@@ -5,6 +5,15 @@
 mod block;
 mod checksum;
 mod scan;
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
+    reason = "tests trust their own data"
+)]
+mod tests;
 
 use super::device::{Device, Patch};
 use super::mapping::Piece;
