@@ -179,16 +179,14 @@ impl<'a> Collector<'a> {
         }
     }
 
-    fn inline_extents(&mut self, inode: &Inode<'_>) -> Vec<Extent> {
+    /// A size beyond what is held reads as zeros; mke2fs makes such files of small sparse ones.
+    fn inline_extents(&self, inode: &Inode<'_>) -> Vec<Extent> {
         let mut extents = Vec::new();
         let mut offset = 0u64;
         for run in Self::inline_runs(inode) {
             let shown = Run::new(run.start, run.len.min(inode.size.saturating_sub(offset)));
             extents.extend(self.in_place(shown, offset));
             offset = offset.saturating_add(run.len);
-        }
-        if offset < inode.size {
-            self.note(inode.number, Error::corrupt("inline file is cut short"));
         }
         extents
     }

@@ -10,6 +10,7 @@ use amisweep::run::ImageNo;
 use sha2::{Digest, Sha256};
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -134,7 +135,7 @@ const VARIANTS: &[&[&str]] = &[
     &["-O", "^metadata_csum"],
     &["-O", "sparse_super2,^resize_inode", "-b", "1024"],
     &["-O", "^sparse_super,^resize_inode", "-b", "1024"],
-    &["-O", "quota,project,mmp,large_dir,encrypt,verity,casefold"],
+    &["-O", "mmp,large_dir,encrypt,verity,stable_inodes"],
     &["-O", "fast_commit,orphan_file"],
     &["-g", "1024", "-b", "1024", "-G", "4"],
     &["-N", "3000", "-E", "lazy_itable_init=0", "-J", "size=8"],
@@ -245,4 +246,95 @@ fn deep_dirty_fast_commit() {
         let dirty = check_dirty(&["-O", "fast_commit"], "", 100);
         assert!(dirty.errors.iter().any(|e| e.kind() == ErrorKind::Unsupported));
     }
+}
+
+/// Features not every kernel mounts, and block sizes none here does: `mkfs -d` fills the image from
+/// a directory, which is what we must see in it.
+#[test]
+fn deep_unmounted() {
+    if !is_deep() {
+        return;
+    }
+    let source = TempDir::new().unwrap();
+    populate(source.path(), &SMALL);
+    let variants: &[&[&str]] = &[
+        &["-O", "quota,project"],
+        &["-O", "casefold,metadata_csum_seed"],
+        &["-O", "inline_data"],
+        &["-O", "inline_data", "-b", "1024", "-I", "512"],
+        &["-b", "16384"],
+        &["-b", "65536"],
+        &["-b", "65536", "-t", "ext2"],
+    ];
+    for options in variants {
+        eprintln!("{options:?}");
+        let disk =
+            Disk::make(256, &[options, &["-d", source.path().to_str().unwrap()][..]].concat());
+        let bytes = volume(&disk.image());
+        let fs = super::open(&bytes);
+        let (files, errors) = walk(&*fs);
+        assert!(errors.is_empty(), "{errors:?}");
+        // mke2fs cuts trailing holes off with inline_data, so there the kernel is asked.
+        let mut wanted = match options.contains(&"inline_data") {
+            true => kernels(&disk.mount(&disk.image(), "ro").0),
+            false => kernels(source.path()),
+        };
+        let mut found = ours(&*fs, &files);
+        for listing in [&mut found, &mut wanted] {
+            listing.remove(&b"/"[..]);
+            listing.remove(&b"/lost+found"[..]);
+        }
+        assert_same(&found, &wanted);
+        assert_eq!(account(&*fs, &files, bytes.len()).unexplained, 0);
+    }
+}
+
+/// Superblock and descriptors at the beginning of the disk are gone.
+#[test]
+fn deep_wiped_beginning() {
+    if !is_deep() {
+        return;
+    }
+    for options in [&["-b", "1024"][..], &[]] {
+        let disk = Disk::make(300, options);
+        populate(&disk.mount(&disk.image(), "rw").0, &SMALL);
+        let theirs = kernels(&disk.mount(&disk.image(), "ro").0);
+        let image = OpenOptions::new().write(true).open(disk.image()).unwrap();
+        image.write_all_at(&[0; 8192], 0).unwrap();
+        let bytes = volume(&disk.image());
+        let fs = super::open(&bytes);
+        let (files, errors) = walk(&*fs);
+        assert_eq!(errors[0].what(), "superblock is broken; a backup is used");
+        assert_same(&ours(&*fs, &files), &theirs);
+        account(&*fs, &files, bytes.len());
+    }
+}
+
+/// What the kernel encrypts is ciphertext to us, and said to be.
+#[test]
+fn deep_encrypted() {
+    if !is_deep() {
+        return;
+    }
+    let disk = Disk::make(64, &["-O", "encrypt,stable_inodes"]);
+    let theirs = {
+        let mounted = disk.mount(&disk.image(), "rw,test_dummy_encryption");
+        let dir = mounted.0.join("hidden");
+        std::fs::create_dir(&dir).unwrap();
+        let mut file =
+            OpenOptions::new().create_new(true).write(true).open(dir.join("file")).unwrap();
+        file.write_all(&b"plain text ".repeat(1000)).unwrap();
+        std::os::unix::fs::symlink("target", dir.join("link")).unwrap();
+        kernels(&mounted.0)
+    };
+    let bytes = volume(&disk.image());
+    let fs = super::open(&bytes);
+    let (files, errors) = walk(&*fs);
+    assert_eq!(files.len(), theirs.len());
+    assert!(errors.len() >= 3 && errors.iter().all(|e| e.kind() == ErrorKind::Encrypted));
+    let file = files.iter().find(|f| f.streams.iter().any(|s| s.size == 11_000)).unwrap();
+    let data = fs.open(file, 0).unwrap();
+    let data = amisweep::bytes::read_vec(&*data, 0, 11_000).unwrap();
+    assert!(!data.windows(5).any(|window| window == b"plain"));
+    assert!(file.path.iter().all(|byte| byte.is_ascii_graphic()), "{:?}", file.path);
 }
