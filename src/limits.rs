@@ -177,6 +177,9 @@ pub const XFS_LINK_EXTENT_BYTES: u64 = 64 * 1024;
 /// Deleted XFS inodes kept until the live ones are known.
 pub const XFS_DEAD_INODES: usize = 2_000_000;
 
+/// Freed chunks of 64 XFS inodes that freed names lead to and that are read.
+pub const XFS_FREED_CHUNKS: usize = 100_000;
+
 /// How many times its volume's length a deleted XFS file may span. Its records are garbage by
 /// default, and only sparse files are longer than their volume.
 pub const XFS_DEAD_SPAN: u64 = 4;

@@ -3,6 +3,7 @@
 
 use super::Walk;
 use super::bmbt;
+use super::dead;
 use super::inode::{Form, Inode};
 use super::names::{DirectorySink, Names};
 use super::superblock::crc_matches;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 const LEAF_OFFSET: u64 = 32 << 30;
 const HEADER_V4_BYTES: usize = 16;
 const HEADER_V5_BYTES: usize = 64;
+/// A count, a flag and a parent in four bytes.
+const NARROW_HEADER_BYTES: usize = 6;
 const FREE_TAG: u16 = 0xffff;
 /// An inode number, a name's length, and the tag at the end.
 const ENTRY_FIXED_BYTES: usize = 8 + 1 + 2;
@@ -43,7 +46,9 @@ pub(super) fn read(walk: &mut Walk<'_>, inode: &Inode<'_>, names: &mut Names) ->
             let used = usize::try_from(inode.size).unwrap_or(usize::MAX);
             let form = ShortForm { wide: false, ftype: walk.fs.geometry.ftype };
             let mut sink = names.sink(walk.fs, inode.number);
-            form.read(inode.data.bytes, used, &mut sink)
+            let read = form.read(inode.data.bytes, used, &mut sink);
+            emptied(walk, inode.data.bytes, names);
+            read
         }
         Form::Extents | Form::Tree => {
             let extents = bmbt::extents(walk, &inode.data)?;
@@ -53,6 +58,20 @@ pub(super) fn read(walk: &mut Walk<'_>, inode: &Inode<'_>, names: &mut Names) ->
         }
         Form::Device => Err(Error::corrupt("XFS directory without data")),
     }
+}
+
+/// A directory that shrank into its inode overwrote six bytes of the record of its blocks. They
+/// held the offset, zero, so that the blocks it gave back can still be found.
+fn emptied(walk: &mut Walk<'_>, area: &[u8], names: &mut Names) {
+    if !walk.fs.geometry.v5 {
+        return;
+    }
+    let mut area = area.to_vec();
+    if let Some(header) = area.get_mut(..NARROW_HEADER_BYTES) {
+        header.fill(0);
+    }
+    let (parts, _) = dead::still_free(walk.fs, &dead::records(walk.fs, &area));
+    blocks_of_dead(walk, &parts, names);
 }
 
 /// Read the names in every data block of `extents`.
@@ -179,7 +198,7 @@ impl ShortForm {
     }
 
     fn header_bytes(self) -> usize {
-        if self.wide { 10 } else { 6 }
+        if self.wide { 10 } else { NARROW_HEADER_BYTES }
     }
 
     fn entry(self, area: &[u8], at: usize) -> Result<(Entry<'_>, usize)> {
@@ -268,14 +287,15 @@ impl DataBlock {
     }
 
     /// Entries in a gap. The free tag overwrote the high half of the first one's inode number
-    /// alone. Each entry ends with its own place; the last one, with the place of its gap.
+    /// alone. Each ends with its own place, or with where the gap began that it once was the end of.
     fn gap(self, block: &[u8], region: std::ops::Range<usize>, sink: &mut dyn Sink) {
         let mut at = region.start;
         while at < region.end {
             let found = self.entry(block, at).ok().filter(|(entry, len)| {
                 let end = at.saturating_add(*len);
                 let tag = u16_be(block, end.saturating_sub(2)).ok().map(usize::from);
-                let placed = tag == Some(at) || (end == region.end && tag == Some(region.start));
+                let placed = tag
+                    .is_some_and(|tag| region.start <= tag && tag <= at && tag % ENTRY_ALIGN == 0);
                 end <= region.end && placed && plausible(entry.name) && !dots(entry.name)
             });
             match found {

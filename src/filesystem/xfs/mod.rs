@@ -114,6 +114,15 @@ impl Xfs {
             u64::from(index) < CHUNK_INODES && chunk.free & !chunk.absent & bit != 0
         })
     }
+
+    /// Where an inode lies whose chunk was given back: wholly in free space. Only v5 inodes say who
+    /// they are, so only those can be believed there.
+    fn place_of_gone(&self, inode: u64) -> Option<Run> {
+        let (ag, inside) = self.geometry.split_inode(inode)?;
+        let run = self.geometry.inode_run(ag.into(), inside.into(), 1)?;
+        let free = self.free.within(run).next() == Some(run);
+        (self.geometry.v5 && free).then_some(run)
+    }
 }
 
 impl Filesystem for Xfs {

@@ -24,6 +24,8 @@ pub(super) struct Names {
     arena: Vec<u8>,
     live: Vec<Link>,
     freed: Vec<Link>,
+    /// Inodes named by freed entries whose chunks were given back.
+    gone: Vec<u64>,
     /// Whether there were more than are kept.
     pub(super) truncated: bool,
 }
@@ -53,6 +55,11 @@ impl Names {
     pub(super) fn sort(&mut self) {
         self.live.sort_unstable();
         self.freed.sort_unstable();
+    }
+
+    /// An inode to look at that only a freed entry points to.
+    pub(super) fn next_gone(&mut self) -> Option<u64> {
+        self.gone.pop()
     }
 
     fn name(&self, link: Link) -> &[u8] {
@@ -137,14 +144,17 @@ impl Sink for DirectorySink<'_> {
         }
     }
 
-    /// Kept when the inode it names is free; the others were renamed, or are used again.
+    /// Kept when the inode it names is free or gone; the others were renamed, or are used again.
     fn freed(&mut self, entry: Entry<'_>) {
         let near = (self.parent & !LOW_HALF) | (entry.inode & LOW_HALF);
         let low = entry.inode & LOW_HALF;
-        let child = [entry.inode, near, low].into_iter().find(|&inode| self.fs.is_free(inode));
+        let known = |&inode: &u64| self.fs.is_free(inode) || self.fs.place_of_gone(inode).is_some();
+        let child = [entry.inode, near, low].into_iter().find(known);
+        let gone = child.filter(|&child| !self.fs.is_free(child));
         let link = child.and_then(|child| self.names.link(child, self.parent, entry.name));
         if let Some(link) = link {
             self.names.freed.push(link);
+            self.names.gone.extend(gone);
         }
     }
 }

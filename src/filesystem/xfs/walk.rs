@@ -40,7 +40,7 @@ pub(super) fn walk(fs: &Xfs, visit: &mut dyn FnMut(Result<FileEntry>)) {
         });
         tell(&mut walk, visit);
     }
-    dead::directories(&mut walk, &mut dead, &mut names);
+    dead::follow(&mut walk, &mut dead, &mut names);
     names.sort();
     if names.truncated {
         walk.troubles.note(Error::new(ErrorKind::Limit, "too many XFS directory entries"));
