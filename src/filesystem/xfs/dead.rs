@@ -40,7 +40,7 @@ pub(super) struct Dead {
 pub(super) fn parse(walk: &mut Walk<'_>, number: u64, at: u64, raw: &[u8]) -> Option<Dead> {
     let fs = walk.fs;
     let inode = Inode::parse(raw, number, at).ok()?;
-    if inode.mode != 0 || inode.size != 0 || (fs.geometry.v5 && !crc_matches(raw, 100)) {
+    if inode.mode != 0 || (fs.geometry.v5 && !crc_matches(raw, 100)) {
         return None;
     }
     let (area, _) = literal_area(raw).ok()?;
