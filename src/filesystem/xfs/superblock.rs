@@ -195,10 +195,18 @@ fn dir_block_bytes(block_bytes: u64, log: u8) -> Result<u64> {
         .ok_or_else(|| Error::corrupt("XFS directory block size"))
 }
 
+/// Inodes that no directory names. The copies of the superblock do not know the two realtime
+/// bitmaps, which mkfs makes right after the root.
 fn system_inodes(sector: &[u8], v5: bool) -> Result<Vec<u64>> {
     let mut inodes = Vec::new();
+    let root = u64_be(sector, 56)?;
+    for (offset, after_root) in [(64, 1), (72, 2)] {
+        let inode = u64_be(sector, offset)?;
+        let known = inode != 0 && inode != NULL_INODE;
+        inodes.push(if known { inode } else { root.saturating_add(after_root) });
+    }
     let quota: &[usize] = if v5 { &[160, 168, 232] } else { &[160, 168] };
-    for &offset in [64, 72].iter().chain(quota) {
+    for &offset in quota {
         let inode = u64_be(sector, offset)?;
         if inode != 0 && inode != NULL_INODE {
             inodes.push(inode);
@@ -236,17 +244,32 @@ pub(super) fn read(volume: &dyn ReadAt) -> Result<(Geometry, Option<Error>)> {
         Err(error) => Some(error.clone()),
     };
     let Some(damage) = damage else { return Ok((parsed?, None)) };
-    for lengths in first_ag_lengths(volume) {
+    match copy(volume) {
+        Some(geometry) => Ok((geometry, Some(damage))),
+        None => Ok((parsed?, Some(damage))),
+    }
+}
+
+/// A copy of the superblock. mkfs writes some before the root directory exists; those of the
+/// middle and the last group it writes again at the end.
+fn copy(volume: &dyn ReadAt) -> Option<Geometry> {
+    let intact = |offset| {
+        let sector = read_vec(volume, offset, SUPERBLOCK_BYTES).ok()?;
+        let geometry = Geometry::parse(&sector).ok()?;
+        (!geometry.v5 || sector_intact(volume, offset, &geometry)).then_some(geometry)
+    };
+    for blocks in first_ag_lengths(volume) {
         for block_log in 9..=16u32 {
-            let offset = lengths.checked_shl(block_log).unwrap_or(u64::MAX);
-            let Ok(sector) = read_vec(volume, offset, SUPERBLOCK_BYTES) else { continue };
-            let Ok(geometry) = Geometry::parse(&sector) else { continue };
-            if !geometry.v5 || sector_intact(volume, offset, &geometry) {
-                return Ok((geometry, Some(damage)));
-            }
+            let offset = blocks.checked_shl(block_log).unwrap_or(u64::MAX);
+            let Some(first) = intact(offset) else { continue };
+            let last = first.ag_count.saturating_sub(1);
+            let better = [last, first.ag_count / 2]
+                .into_iter()
+                .find_map(|ag| intact(first.ag_start(ag)).filter(|copy| copy.root != NULL_INODE));
+            return Some(better.unwrap_or(first));
         }
     }
-    Ok((parsed?, Some(damage)))
+    None
 }
 
 fn sector_intact(volume: &dyn ReadAt, offset: u64, geometry: &Geometry) -> bool {
