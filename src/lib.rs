@@ -8,6 +8,8 @@ pub mod cli;
 pub mod coverage;
 pub mod credential;
 pub mod detect;
+#[cfg(feature = "aws")]
+pub mod emulator;
 pub mod error;
 pub mod filesystem;
 pub mod finding;

@@ -231,3 +231,19 @@ pub const EBS_LISTED_BLOCKS: usize = 1 << 25;
 /// Empty pages in a row of one listing. They are legal, and a service that sends nothing else
 /// would keep us forever.
 pub const EBS_EMPTY_PAGES: u32 = 1000;
+// The loopback emulator of AWS.
+
+/// Connections the emulator serves at once; the next ones wait. More than any client of ours opens.
+pub const EMULATOR_CONNECTIONS: usize = 1024;
+
+/// Bytes of a request's head. Signed requests with their tokens stay below 4 KiB.
+pub const EMULATOR_HEAD_BYTES: usize = 64 * 1024;
+
+/// Header lines of a request; the AWS SDKs send about a dozen.
+pub const EMULATOR_HEADERS: usize = 64;
+
+/// Bytes of a request's body: an EC2 call that names a thousand images has 30 KiB.
+pub const EMULATOR_BODY_BYTES: usize = 128 * 1024;
+
+/// Requests the emulator remembers; it counts on, and a log file gets all of them.
+pub const EMULATOR_LOG: usize = 1_000_000;

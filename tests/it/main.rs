@@ -1,6 +1,7 @@
 //! The integration tests: data in, expected listing out.
 
 mod artifacts;
+#[cfg(feature = "aws")]
 mod emulator;
 mod ext;
 mod fat;
