@@ -5,8 +5,9 @@ use super::fault::{Fault, Kind, Phase};
 use super::log::Operation;
 use super::reply::{Pace, Refusal, Reply, checksum};
 use super::route::Asked;
-use super::snapshot::{ACCOUNT, Disk};
+use super::snapshot::{ACCOUNT, Disk, GIB};
 use super::token::nonce;
+use crate::error::Error;
 use crate::limits::BLOCK_BYTES;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
@@ -249,10 +250,8 @@ impl State {
             Some(Kind::RepeatToken) => token = asked.get("pageToken").map(str::to_owned),
             _ => {}
         }
-        let size = match disk.facts.size_in_bytes {
-            true => disk.facts.volume_gib().saturating_mul(1024 * 1024 * 1024),
-            false => disk.facts.volume_gib(),
-        };
+        let unit = if disk.facts.size_in_bytes { GIB } else { 1 };
+        let size = disk.facts.volume_gib().saturating_mul(unit);
         let mut answer = json!({
             name: entries,
             "ExpiryTime": seconds(self.block_expiry()),
@@ -298,7 +297,7 @@ impl State {
         {
             return Err(bad("The block token has expired."));
         }
-        let bytes = disk.block(index).map_err(unreadable)?;
+        let bytes = disk.block(index).map_err(|cause| unreadable(&cause))?;
         let mut reply = Reply::new(200, "application/octet-stream", Bytes::new());
         reply.set("x-amz-data-length", bytes.len().to_string());
         reply.set("x-amz-checksum", checksum(&bytes));
@@ -351,7 +350,8 @@ fn spoil(
         Kind::WrongBlock => {
             let listed = disk.listed();
             let next = listed.iter().chain(listed).skip_while(|at| **at != index).nth(1);
-            bytes = disk.block(next.copied().unwrap_or(index)).map_err(unreadable)?;
+            bytes =
+                disk.block(next.copied().unwrap_or(index)).map_err(|cause| unreadable(&cause))?;
         }
         Kind::WrongChecksum => reply.set("x-amz-checksum", checksum(b"something else")),
         Kind::NoChecksum => {
@@ -377,7 +377,7 @@ fn flip(bytes: &mut [u8], at: usize) {
     }
 }
 
-fn unreadable(cause: crate::error::Error) -> Refusal {
+fn unreadable(cause: &Error) -> Refusal {
     Refusal::new(500, "InternalServerException", cause.message())
 }
 

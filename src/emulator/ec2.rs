@@ -4,7 +4,8 @@ use super::State;
 use super::log::Operation;
 use super::reply::{Refusal, Reply};
 use super::route::Asked;
-use super::snapshot::{ACCOUNT, Ami, Disk, Mapping};
+use super::snapshot::{ACCOUNT, Ami, Disk, Mapping, Snapshot};
+use std::fmt::Write as _;
 
 const NAMESPACE: &str = "http://ec2.amazonaws.com/doc/2016-11-15/";
 
@@ -53,12 +54,7 @@ impl State {
         item.text("isPublic", flag(ami.public));
         if !ami.product_codes.is_empty() {
             item.group("productCodes", |codes| {
-                for code in &ami.product_codes {
-                    codes.group("item", |item| {
-                        item.text("productCode", code);
-                        item.text("type", "marketplace");
-                    });
-                }
+                ami.product_codes.iter().for_each(|code| product_code(codes, code));
             });
         }
         item.text("architecture", "x86_64");
@@ -84,11 +80,11 @@ impl State {
         let facts = self.disks.get(id).map(|disk| &disk.facts);
         item.group("ebs", |ebs| {
             ebs.text("snapshotId", id);
-            ebs.text("volumeSize", &facts.map_or(1, |facts| facts.volume_gib()).to_string());
+            ebs.text("volumeSize", &facts.map_or(1, Snapshot::volume_gib).to_string());
             ebs.text("deleteOnTermination", "true");
             ebs.text("volumeType", "gp3");
             ebs.text("encrypted", flag(facts.is_some_and(|facts| facts.encrypted)));
-            if let Some(key) = facts.and_then(super::Snapshot::key) {
+            if let Some(key) = facts.and_then(Snapshot::key) {
                 ebs.text("kmsKeyId", &key);
             }
             if let Some(outpost) = facts.and_then(|facts| facts.outpost.as_ref()) {
@@ -103,7 +99,7 @@ impl State {
         let ids = asked.list("SnapshotId");
         for id in &ids {
             check_id(id, "snap-", "InvalidSnapshotID.Malformed")?;
-            if self.disks.get(*id).filter(visible).is_none() {
+            if !self.disks.get(*id).is_some_and(|disk| visible(&disk)) {
                 let message = format!("The snapshot '{id}' does not exist.");
                 return Err(Refusal::new(400, "InvalidSnapshot.NotFound", message));
             }
@@ -119,6 +115,13 @@ impl State {
         }
         Ok(answer("DescribeSnapshots", "snapshotSet", &set))
     }
+}
+
+fn product_code(codes: &mut Xml, code: &str) {
+    codes.group("item", |item| {
+        item.text("productCode", code);
+        item.text("type", "marketplace");
+    });
 }
 
 fn snapshot(item: &mut Xml, disk: &Disk) {
@@ -214,15 +217,15 @@ fn answer(operation: &str, set: &str, items: &Xml) -> Reply {
     let mut body = Xml::default();
     let root = format!("{operation}Response");
     body.0.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    body.0.push_str(&format!("<{root} xmlns=\"{NAMESPACE}\">"));
+    let _ = write!(body.0, "<{root} xmlns=\"{NAMESPACE}\">");
     body.text("requestId", "00000000-0000-4000-8000-000000000000");
     body.group(set, |set| set.0.push_str(&items.0));
-    body.0.push_str(&format!("</{root}>"));
+    let _ = write!(body.0, "</{root}>");
     Reply::new(200, "text/xml;charset=UTF-8", body.0)
 }
 
 /// A refusal in EC2's shape, with EC2's names for what the EBS direct APIs call otherwise.
-pub(super) fn refuse(refusal: Refusal, operation: Operation) -> Reply {
+pub(super) fn refuse(refusal: &Refusal, operation: Operation) -> Reply {
     let (status, code) = match refusal.code {
         "RequestThrottledException" | "ThrottlingException" => (503, "RequestLimitExceeded"),
         "InternalServerException" => (500, "InternalError"),
@@ -258,7 +261,7 @@ struct Xml(String);
 
 impl Xml {
     fn text(&mut self, name: &str, value: &str) {
-        self.0.push_str(&format!("<{name}>"));
+        let _ = write!(self.0, "<{name}>");
         for c in value.chars() {
             match c {
                 '<' => self.0.push_str("&lt;"),
@@ -274,13 +277,13 @@ impl Xml {
                 c => self.0.push(c),
             }
         }
-        self.0.push_str(&format!("</{name}>"));
+        let _ = write!(self.0, "</{name}>");
     }
 
     fn group(&mut self, name: &str, inside: impl FnOnce(&mut Xml)) {
-        self.0.push_str(&format!("<{name}>"));
+        let _ = write!(self.0, "<{name}>");
         inside(self);
-        self.0.push_str(&format!("</{name}>"));
+        let _ = write!(self.0, "</{name}>");
     }
 }
 

@@ -367,9 +367,8 @@ impl fmt::Display for Fault {
         keys.extend(self.operation.map(|operation| format!("op={}", operation.short())));
         keys.extend(self.snapshot.as_ref().map(|id| format!("snap={id}")));
         if !self.blocks.is_empty() {
-            let one = |&(a, b): &(u64, u64)| match a == b {
-                true => a.to_string(),
-                false => format!("{a}-{b}"),
+            let one = |&(a, b): &(u64, u64)| {
+                if a == b { a.to_string() } else { format!("{a}-{b}") }
             };
             let ranges: Vec<_> = self.blocks.iter().map(one).collect();
             keys.push(format!("block={}", ranges.join("+")));
@@ -379,10 +378,7 @@ impl fmt::Display for Fault {
         keys.extend(self.times.map(|n| format!("times={n}")));
         keys.extend(self.each.map(|n| format!("each={n}")));
         keys.extend(self.retry_after_ms.map(|n| format!("retry-after={n}")));
-        match keys.is_empty() {
-            true => Ok(()),
-            false => write!(f, ":{}", keys.join(",")),
-        }
+        if keys.is_empty() { Ok(()) } else { write!(f, ":{}", keys.join(",")) }
     }
 }
 

@@ -154,7 +154,7 @@ impl Log {
     }
 }
 
-/// A request that is being served, until the last byte of its answer went out.
+/// A request that is being served, until the last byte of its answer went to the connection.
 pub(super) struct InFlight(Arc<Log>);
 
 impl Drop for InFlight {

@@ -83,8 +83,8 @@ impl Default for Config {
             port: 0,
             page_entries_max: None,
             empty_pages: 0,
-            block_token_life: Duration::from_secs(7 * 24 * 3600),
-            page_token_life: Duration::from_secs(3600),
+            block_token_life: Duration::from_hours(7 * 24),
+            page_token_life: Duration::from_hours(1),
             tokens_end_with_next_list: false,
             get_rate_per_snapshot: None,
             get_rate: None,
@@ -225,7 +225,8 @@ impl Emulator {
         self.state.log.fetches()
     }
 
-    /// The most requests that were served at the same time.
+    /// The most requests that were served at the same time. With [`Config::latency`] this is what
+    /// the client sends at once.
     pub fn peak_in_flight(&self) -> usize {
         self.state.log.peak()
     }

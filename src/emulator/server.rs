@@ -15,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use std::error::Error as _;
+use std::error::Error;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -63,7 +63,7 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         .max_headers(limits::EMULATOR_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let end = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let reset = end.is_err_and(|error| error.source().is_some_and(|cause| cause.is::<Reset>()));
+    let reset = end.is_err_and(|error| error.source().is_some_and(<dyn Error>::is::<Reset>));
     if reset {
         let _ = connection.into_parts().io.into_inner().set_zero_linger();
     }
@@ -79,7 +79,7 @@ impl std::fmt::Display for Reset {
     }
 }
 
-impl std::error::Error for Reset {}
+impl Error for Reset {}
 
 /// What becomes of a request.
 enum Outcome {
@@ -176,7 +176,7 @@ fn judge(state: &State, asked: &Asked, parts: &Parts, fault: Option<&Fault>) -> 
     };
     let mut reply = match result {
         Ok(reply) => reply,
-        Err(refused) if asked.is_query() => ec2::refuse(refused, asked.operation),
+        Err(refused) if asked.is_query() => ec2::refuse(&refused, asked.operation),
         Err(refused) => refused.into_json(),
     };
     if let Some(ms) = fault.and_then(|fault| fault.retry_after_ms) {

@@ -15,7 +15,7 @@ use super::clock::Bucket;
 /// The account that calls, and that owns whatever names no other owner.
 pub const ACCOUNT: &str = "123456789012";
 
-const GIB: u64 = 1024 * 1024 * 1024;
+pub(super) const GIB: u64 = 1024 * 1024 * 1024;
 
 /// A snapshot: the bytes of a disk and what AWS says about them.
 #[derive(Clone)]

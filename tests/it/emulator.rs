@@ -1,5 +1,7 @@
 //! The emulator, driven by the clients it is made for: the AWS SDKs themselves.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
+
 use amisweep::emulator::{Ami, Config, Emulator, Fault, Kind, Mapping, Operation, Rate, Snapshot};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -114,9 +116,7 @@ impl Cloud {
 
 fn reason(error: &GetSnapshotBlockError) -> String {
     match error {
-        GetSnapshotBlockError::AccessDeniedException(e) => {
-            e.reason().map_or(String::new(), ToString::to_string)
-        }
+        GetSnapshotBlockError::AccessDeniedException(e) => e.reason().to_string(),
         GetSnapshotBlockError::RequestThrottledException(e) => e.reason().unwrap().to_string(),
         GetSnapshotBlockError::ResourceNotFoundException(e) => e.reason().unwrap().to_string(),
         GetSnapshotBlockError::ServiceQuotaExceededException(e) => e.reason().unwrap().to_string(),
@@ -230,10 +230,10 @@ async fn tokens_are_bound_and_end() {
     let next = page.next_token().unwrap();
     assert!(list().snapshot_id("snap-2").next_token(next).send().await.is_err());
     assert!(list().snapshot_id(ID).next_token(next).send().await.is_ok());
-    cloud.emulator.advance(Duration::from_secs(3600));
+    cloud.emulator.advance(Duration::from_hours(1));
     assert!(list().snapshot_id(ID).next_token(next).send().await.is_err());
     assert!(cloud.outcome(token).await.starts_with("524288 bytes"));
-    cloud.emulator.advance(Duration::from_secs(7 * 24 * 3600));
+    cloud.emulator.advance(Duration::from_hours(7 * 24));
     assert_eq!(cloud.outcome(token).await, expired);
 
     let fresh = cloud.list(ID).await.swap_remove(0).1;
@@ -336,12 +336,12 @@ async fn each_fault_looks_as_it_does_on_the_wire() {
         ("throttle-account", "400 ThrottlingException"),
         ("throttle-503", "503 ThrottlingException"),
         ("error-500", "500 InternalServerException"),
-        ("empty-503", "503 -"),
+        ("empty-503", "503 unreadable"),
         ("html-500", "500 unreadable"),
         ("quota", "402 ServiceQuotaExceededException DEPENDENCY_SERVICE_QUOTA_EXCEEDED"),
         ("denied", "403 AccessDeniedException UNAUTHORIZED_ACCOUNT"),
         ("denied-kms", "403 AccessDeniedException DEPENDENCY_ACCESS_DENIED"),
-        ("denied-policy", "403 AccessDeniedException"),
+        ("denied-policy", "403 AccessDeniedException no value was set"),
         ("bad-signature", "403 InvalidSignatureException"),
         ("expired-credentials", "403 ExpiredTokenException"),
         ("not-found", "404 ResourceNotFoundException SNAPSHOT_NOT_FOUND"),
@@ -405,6 +405,12 @@ async fn a_stall_ends_with_its_client_or_the_emulator() {
     cloud.fault("stall:times=1");
     let patience = Duration::from_millis(20);
     assert!(tokio::time::timeout(patience, cloud.get(0, &token)).await.is_err());
+    let idle = async {
+        while cloud.emulator.in_flight() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), idle).await.unwrap();
     cloud.fault("stall-body=1000:times=1");
     let block = cloud.get(0, &token).await.unwrap();
     let body = tokio::spawn(block.block_data.collect());
