@@ -247,3 +247,12 @@ pub const EMULATOR_BODY_BYTES: usize = 128 * 1024;
 
 /// Requests the emulator remembers; it counts on, and a log file gets all of them.
 pub const EMULATOR_LOG: usize = 1_000_000;
+
+/// Bytes of one command line that is taken apart; what a shell's history keeps is far shorter.
+pub const COMMAND_BYTES: usize = 64 * 1024;
+
+/// Secrets kept of one command; nobody types more.
+pub const COMMAND_SECRETS: usize = 64;
+
+/// Parts of one MIME message; cloud-init's own have a handful.
+pub const MIME_PARTS: usize = 1000;

@@ -122,20 +122,17 @@ fn secret(name: Piece<'_>, value: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) {
 /// The value of an assignment: what the quotes hold, or all before the comment.
 fn value_of(value: Piece<'_>) -> Piece<'_> {
     let value = value.trim();
-    match value.bytes.first() {
-        Some(&quote @ (b'"' | b'\'')) => {
-            let inside = value.from(1);
-            let mut escaped = false;
-            let end = inside.bytes.iter().position(|&b| {
-                let ends = b == quote && !escaped;
-                escaped = quote == b'"' && b == b'\\' && !escaped;
-                ends
-            });
-            inside.sub(0, end.unwrap_or(usize::MAX))
-        }
-        _ => {
-            let end = value.bytes.windows(2).position(|w| w == b" #" || w == b"\t#");
-            value.sub(0, end.unwrap_or(usize::MAX)).trim()
-        }
+    if let Some(&quote @ (b'"' | b'\'')) = value.bytes.first() {
+        let inside = value.from(1);
+        let mut escaped = false;
+        let end = inside.bytes.iter().position(|&b| {
+            let ends = b == quote && !escaped;
+            escaped = quote == b'"' && b == b'\\' && !escaped;
+            ends
+        });
+        inside.sub(0, end.unwrap_or(usize::MAX))
+    } else {
+        let end = value.bytes.windows(2).position(|w| w == b" #" || w == b"\t#");
+        value.sub(0, end.unwrap_or(usize::MAX)).trim()
     }
 }

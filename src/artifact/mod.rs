@@ -4,12 +4,16 @@
 
 mod aws;
 mod aws_cache;
+mod cloud_init;
+mod command;
 mod docker;
 mod dotenv;
 mod git;
+mod history;
 mod ini;
 mod judge;
 mod kubeconfig;
+mod mime;
 mod mycnf;
 mod netrc;
 mod network_manager;
@@ -17,6 +21,7 @@ mod paths;
 mod pgpass;
 mod piece;
 mod shadow;
+mod shell;
 mod ssh;
 mod uri;
 mod wireguard;
@@ -40,9 +45,11 @@ pub struct Artifact {
 pub static ARTIFACTS: &[Artifact] = &[
     aws::ARTIFACT,
     aws_cache::ARTIFACT,
+    cloud_init::ARTIFACT,
     docker::ARTIFACT,
     dotenv::ARTIFACT,
     git::ARTIFACT,
+    history::ARTIFACT,
     kubeconfig::ARTIFACT,
     mycnf::ARTIFACT,
     netrc::ARTIFACT,

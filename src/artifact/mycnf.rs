@@ -1,4 +1,4 @@
-//! MySQL option files: `.my.cnf` and its kin
+//! `MySQL` option files: `.my.cnf` and its kin
 //! ([format](https://dev.mysql.com/doc/refman/8.4/en/option-files.html)).
 
 use super::Artifact;

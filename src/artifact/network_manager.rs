@@ -1,4 +1,4 @@
-//! Secrets of network connections: NetworkManager's key files
+//! Secrets of network connections: `NetworkManager`'s key files
 //! ([format](https://networkmanager.dev/docs/api/latest/nm-settings-keyfile.html)) and
 //! `wpa_supplicant.conf`.
 

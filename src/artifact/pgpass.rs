@@ -1,4 +1,4 @@
-//! `.pgpass`: PostgreSQL passwords
+//! `.pgpass`: `PostgreSQL` passwords
 //! ([format](https://www.postgresql.org/docs/current/libpq-pgpass.html)).
 
 use super::Artifact;

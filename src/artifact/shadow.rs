@@ -132,7 +132,7 @@ fn hashed(field: Piece<'_>) -> Option<Match> {
 
 /// Name of the hash's algorithm ([crypt(5)](https://man.archlinux.org/man/crypt.5)), and whether
 /// it is cracked in no time.
-fn algorithm(hash: &[u8]) -> Option<(&'static str, bool)> {
+pub(super) fn algorithm(hash: &[u8]) -> Option<(&'static str, bool)> {
     let known: [(&[u8], &str, bool); 13] = [
         (b"$6$", "sha512crypt", false),
         (b"$y$", "yescrypt", false),

@@ -170,12 +170,11 @@ pub(super) fn authorized_key(line: Piece<'_>) -> Option<Match> {
     if line.bytes.starts_with(b"#") {
         return None;
     }
-    let (options, rest) = match public_key(line) {
-        Some(_) => (Piece::default(), line),
-        None => {
-            let end = options_end(line.bytes);
-            (line.sub(0, end), line.from(end).trim())
-        }
+    let (options, rest) = if public_key(line).is_some() {
+        (Piece::default(), line)
+    } else {
+        let end = options_end(line.bytes);
+        (line.sub(0, end), line.from(end).trim())
     };
     let (key, algorithm, fingerprint) = public_key(rest)?;
     let comment = rest.from(key.bytes.len()).trim();

@@ -1,4 +1,4 @@
-//! WireGuard configuration ([wg(8)](https://man7.org/linux/man-pages/man8/wg.8.html)).
+//! `WireGuard` configuration ([wg(8)](https://man7.org/linux/man-pages/man8/wg.8.html)).
 
 use super::Artifact;
 use super::ini::{self, Entry};

@@ -32,7 +32,7 @@ pub fn known_public(fingerprint: &str) -> Option<&'static str> {
     KNOWN_PUBLIC.iter().find(|(known, _)| *known == fingerprint).map(|(_, name)| *name)
 }
 
-/// What the key in `block` says of itself: a whole PEM, OpenSSH, PGP or PuTTY block with white
+/// What the key in `block` says of itself: a whole PEM, OpenSSH, PGP or `PuTTY` block with white
 /// space around it, its line ends written as `\n` perhaps. `None` when it is none that can be
 /// read.
 pub fn inspect(block: &[u8]) -> Option<PrivateKey> {

@@ -1,4 +1,4 @@
-//! A PuTTY key file
+//! A `PuTTY` key file
 //! ([PPK format](https://the.earth.li/~sgtatham/putty/0.83/htmldoc/AppendixC.html)).
 
 use crate::credential::base64;
@@ -8,7 +8,7 @@ use crate::credential::private_key::PrivateKey;
 /// The first bytes of every version.
 pub const MAGIC: &[u8] = b"PuTTY-User-Key-File-";
 
-/// What a PuTTY key file says of itself: all but the private half is in clear.
+/// What a `PuTTY` key file says of itself: all but the private half is in clear.
 pub fn inspect(text: &[u8]) -> Option<PrivateKey> {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines().map(str::trim_end);
