@@ -1,6 +1,6 @@
 //! AWS credentials in files: `~/.aws/credentials` and `config`
 //! ([format](https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-files.html)), boto,
-//! s3cmd and s3fs.
+//! s3cmd, s3fs and rclone.
 
 use super::Artifact;
 use super::ini;
@@ -47,6 +47,8 @@ fn applies(blob: &Blob<'_>) -> bool {
             ".boto",
             "etc/boto.cfg",
             ".s3cfg",
+            "rclone/rclone.conf",
+            ".rclone.conf",
             ".passwd-s3fs",
             "etc/passwd-s3fs",
         ],
@@ -76,11 +78,13 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
             profile = Profile { name: entry.section, ..Profile::default() };
         }
         match entry.name.bytes.to_ascii_lowercase().as_slice() {
-            b"aws_access_key_id" | b"access_key" | b"aws_access_key" => profile.id = entry.value,
-            b"aws_secret_access_key" | b"secret_key" | b"aws_secret_key" => {
+            b"aws_access_key_id" | b"access_key_id" | b"access_key" | b"aws_access_key" => {
+                profile.id = entry.value;
+            }
+            b"aws_secret_access_key" | b"secret_access_key" | b"secret_key" | b"aws_secret_key" => {
                 profile.secret = entry.value;
             }
-            b"aws_session_token" | b"aws_security_token" | b"access_token" => {
+            b"aws_session_token" | b"session_token" | b"aws_security_token" | b"access_token" => {
                 profile.token = entry.value;
             }
             _ => {}

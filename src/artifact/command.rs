@@ -4,7 +4,7 @@ use super::judge::{self, Kind};
 use super::piece::Piece;
 use super::shell::{Command, Value, Word};
 use super::{piece, uri};
-use crate::finding::{Grade, Match, Rule};
+use crate::finding::{Grade, Harmless, Match, Rule};
 use crate::limits;
 
 /// How an option carries its secret.
@@ -231,7 +231,11 @@ impl<'c, 'b> Line<'c, 'b> {
     fn keep(&mut self, grade: Grade, kind: Kind, value: Value<'_>) {
         let span = value.written(self.blob);
         if !value.bytes.is_empty() {
-            self.add(judge::decoded(self.rule, grade, (kind, value.bytes), span));
+            let mut found = judge::decoded(self.rule, grade, (kind, value.bytes), span);
+            if judge::is_expansion(value.bytes) {
+                found.harmless = Some(Harmless::Placeholder);
+            }
+            self.add(found);
         }
     }
 

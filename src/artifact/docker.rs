@@ -36,7 +36,12 @@ fn applies(blob: &Blob<'_>) -> bool {
 }
 
 fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
-    let (leaves, result) = yaml::leaves(Piece::whole(&blob.bytes));
+    logins(Piece::whole(&blob.bytes), out)
+}
+
+/// The logins of a configuration that stands in `text`.
+pub(super) fn logins(text: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
+    let (leaves, result) = yaml::leaves(text);
     for leaf in &leaves {
         let registry = match (leaf.step(0), leaf.step(1)) {
             (Some(Step::Key(b"auths")), Some(Step::Key(registry))) if leaf.path.len() == 3 => {

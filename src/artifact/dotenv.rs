@@ -3,13 +3,14 @@
 
 use super::Artifact;
 use super::aws;
+use super::docker;
 use super::judge;
 use super::paths;
 use super::piece::Piece;
 use super::uri;
 use crate::blob::{Blob, Budget, Out};
 use crate::error::Result;
-use crate::finding::{Grade, Rule, Severity};
+use crate::finding::{Grade, Harmless, Rule, Severity};
 
 /// The parser.
 pub(super) const ARTIFACT: Artifact = Artifact { name: "environment file", applies, run };
@@ -101,6 +102,9 @@ fn variable<'a>(line: Piece<'a>, profile: &mut aws::Profile<'a>, out: &mut dyn F
         b"AWS_ACCESS_KEY_ID" => profile.id = value,
         b"AWS_SECRET_ACCESS_KEY" => profile.secret = value,
         b"AWS_SESSION_TOKEN" => profile.token = value,
+        // The ECS agent's registries, as Docker writes them. What is damaged in it is no more
+        // than a value that does not parse.
+        b"ECS_ENGINE_AUTH_DATA" => drop(docker::logins(value, out)),
         _ => secret(name, value, out),
     }
 }
@@ -115,7 +119,10 @@ fn secret(name: Piece<'_>, value: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) {
     if judge::is_setting(value.bytes) || value.bytes.starts_with(b"-----BEGIN") {
         return;
     }
-    let found = judge::found(&SECRET, Grade::Plausible, kind, value);
+    let mut found = judge::found(&SECRET, Grade::Plausible, kind, value);
+    if judge::is_expansion(value.bytes) {
+        found.harmless = Some(Harmless::Placeholder);
+    }
     out(Out::Match(found.fact("name", name.text())));
 }
 

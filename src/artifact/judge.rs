@@ -218,6 +218,14 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         || STAND_IN_PARTS.iter().any(|part| lower.contains(part))
 }
 
+/// Whether a shell puts something else in the place of a value, or of a part of it: `$1`,
+/// `$pass`, `x-${VAR}`, `$(cat x)`.
+pub(super) fn is_expansion(value: &[u8]) -> bool {
+    let name = value.strip_prefix(b"$").unwrap_or_default();
+    let variable = !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_');
+    variable || value.windows(2).any(|w| w == b"${" || w == b"$(") || value.contains(&b'`')
+}
+
 /// Whether a value is a switch, a number or a path rather than a secret; what a key's name alone
 /// speaks for must not be that.
 pub(super) fn is_setting(value: &[u8]) -> bool {
@@ -301,6 +309,16 @@ mod tests {
         }
         for value in ["hunter2", "password", "$ecret", "P$A", "aa", "Xx1x"] {
             assert!(!is_placeholder(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn expansions() {
+        for value in ["$1", "$pass", "a${B}c", "$(x)", "`x`"] {
+            assert!(is_expansion(value.as_bytes()), "{value}");
+        }
+        for value in ["", "$", "a$b", "$6$salt$x", "pa$$"] {
+            assert!(!is_expansion(value.as_bytes()), "{value}");
         }
     }
 

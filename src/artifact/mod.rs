@@ -4,6 +4,7 @@
 
 mod aws;
 mod aws_cache;
+mod cifs;
 mod cloud_init;
 mod command;
 mod docker;
@@ -45,6 +46,7 @@ pub struct Artifact {
 pub static ARTIFACTS: &[Artifact] = &[
     aws::ARTIFACT,
     aws_cache::ARTIFACT,
+    cifs::ARTIFACT,
     cloud_init::ARTIFACT,
     docker::ARTIFACT,
     dotenv::ARTIFACT,

@@ -65,7 +65,16 @@ fn is_private(blob: &Blob<'_>) -> bool {
         || paths::under(&blob.name, ".ssh")
         || paths::ends_with_any(
             &blob.name,
-            &["etc/ssh/ssh_host_*_key", "ssh/ssh_host_*_key", "*.pem", "*.key", "*.ppk", "id_*"],
+            &[
+                "etc/ssh/ssh_host_*_key",
+                "ssh/ssh_host_*_key",
+                "*.pem",
+                "*.key",
+                "*.ppk",
+                "*.ovpn",
+                "openvpn/*.conf",
+                "id_*",
+            ],
         )
 }
 

@@ -7,6 +7,7 @@
 //! hold, so that no file of the repository holds anything that looks like a secret.
 
 #![allow(clippy::unwrap_used, reason = "a template that cannot be expanded is a fault of the test")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::cast_possible_truncation, reason = "random numbers may lose bits")]
 
 use amisweep::artifact::ARTIFACTS;
@@ -289,4 +290,213 @@ fn cut_and_flipped_files_are_survived() {
             sweep(&case.path, &bytes);
         }
     }
+}
+
+/// Whether the tests that need other programs are to run.
+fn deep(test: &str) -> bool {
+    let wanted = std::env::var_os("AMISWEEP_DEEP").is_some_and(|v| v == "1");
+    if !wanted {
+        eprintln!("{test}: skipped, AMISWEEP_DEEP is not 1");
+    }
+    wanted
+}
+
+fn shell(folder: &std::path::Path, line: &str) -> String {
+    let out = std::process::Command::new("sh").args(["-ec", line]).current_dir(folder).output();
+    let out = out.unwrap();
+    assert!(out.status.success(), "{line}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+/// What `ssh-keygen` and `openssl` make, read back: algorithm, size, encryption, fingerprint.
+#[test]
+fn deep_keys_agree_with_their_makers() {
+    if !deep("deep_keys_agree_with_their_makers") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let kinds = [
+        ("rsa", "2048"),
+        ("rsa", "3072"),
+        ("ecdsa", "256"),
+        ("ecdsa", "384"),
+        ("ecdsa", "521"),
+        ("ed25519", "256"),
+    ];
+    let mut count = 0;
+    for (kind, bits) in kinds {
+        for format in ["RFC4716", "PEM", "PKCS8"] {
+            for phrase in ["", "correct horse"] {
+                let name = format!("k{count}");
+                count += 1;
+                let line = format!(
+                    "ssh-keygen -q -t {kind} -b {bits} -m {format} -N '{phrase}' -C me@here -f {name}"
+                );
+                shell(folder.path(), &line);
+                let text = std::fs::read(folder.path().join(&name)).unwrap();
+                let key = amisweep::credential::private_key::inspect(&text).unwrap();
+                let listed = shell(folder.path(), &format!("ssh-keygen -l -f {name}.pub"));
+                let mut words = listed.split(' ');
+                let (size, print) = (words.next().unwrap(), words.next().unwrap());
+                assert_eq!(key.encrypted, !phrase.is_empty(), "{line}");
+                if let Some(found) = &key.fingerprint {
+                    assert_eq!(found, print, "{line}");
+                    assert_eq!(key.bits.unwrap().to_string(), size, "{line}");
+                }
+                let readable = key.form == "openssh" || phrase.is_empty();
+                assert_eq!(key.fingerprint.is_some(), readable, "{line} {key:?}");
+                if key.form == "openssh" {
+                    let plain = phrase.is_empty().then_some("me@here");
+                    assert_eq!(key.comment.as_deref(), plain, "{line}");
+                }
+                let escaped = String::from_utf8(text).unwrap().replace('\n', "\\n");
+                let again = amisweep::credential::private_key::inspect(escaped.as_bytes());
+                assert_eq!(again.as_ref(), Some(&key), "{line}");
+            }
+        }
+    }
+}
+
+/// OpenSSL's own forms, ssh-keygen being the witness of the fingerprint where it can read them.
+#[test]
+fn deep_openssl_forms() {
+    if !deep("deep_openssl_forms") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (make, form, encrypted, print) in [
+        ("openssl genrsa -traditional -out k 2048", "pkcs1", false, true),
+        (
+            "openssl genrsa -traditional -aes128 -passout pass:abcd -out k 2048",
+            "pkcs1",
+            true,
+            false,
+        ),
+        (
+            "openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out k",
+            "pkcs8",
+            false,
+            true,
+        ),
+        (
+            "openssl genpkey -algorithm RSA -aes-256-cbc -pass pass:abcd -out k",
+            "pkcs8",
+            true,
+            false,
+        ),
+        ("openssl ecparam -name prime256v1 -genkey -noout -out k", "sec1", false, true),
+        ("openssl ecparam -name secp384r1 -genkey -out k", "sec1", false, true),
+        (
+            "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-521 -out k",
+            "pkcs8",
+            false,
+            true,
+        ),
+        ("openssl genpkey -algorithm ed25519 -out k", "pkcs8", false, false),
+        (
+            "openssl dsaparam -genkey -noout -out p 1024 2>/dev/null; openssl dsa -in p -out k 2>/dev/null",
+            "dsa",
+            false,
+            true,
+        ),
+    ] {
+        shell(folder.path(), &format!("rm -f k; {make}; chmod 600 k"));
+        let text = std::fs::read(folder.path().join("k")).unwrap();
+        let block = amisweep::credential::pem::find(&text, 0).unwrap();
+        // The parameters of a curve may stand before the key.
+        let (found, _) = sweep("/srv/k.pem", &text);
+        let (_, bytes, found) = found.first().unwrap();
+        let key = amisweep::credential::private_key::inspect(bytes).unwrap();
+        assert_eq!((key.form, key.encrypted), (form, encrypted), "{make}");
+        assert_eq!(found.facts["encrypted"] == "yes", encrypted, "{make}");
+        assert_eq!(key.fingerprint.is_some(), print, "{make}");
+        assert!(block.end <= text.len());
+        if print && form != "dsa" {
+            let listed = shell(folder.path(), "ssh-keygen -y -f k > k.pub; ssh-keygen -l -f k.pub");
+            assert_eq!(listed.split(' ').nth(1), key.fingerprint.as_deref(), "{make}");
+        }
+    }
+}
+
+/// A client certificate made by openssl: its user and groups.
+#[test]
+fn deep_certificate_subject() {
+    if !deep("deep_certificate_subject") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let line = "openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -days 1 \
+                -subj '/O=system:masters/O=ops/CN=kubernetes-admin' 2>/dev/null; cat c";
+    let text = shell(folder.path(), line);
+    let pem = amisweep::credential::pem::parse(text.as_bytes()).unwrap();
+    let subject = amisweep::credential::der::certificate_subject(&pem.body).unwrap();
+    assert_eq!(subject.common_name.as_deref(), Some("kubernetes-admin"));
+    assert_eq!(subject.organisations, ["system:masters", "ops"]);
+}
+
+/// Long files of one fragment over and over: what is not linear takes minutes here.
+#[test]
+fn deep_hostile_files_stay_linear() {
+    if !deep("deep_hostile_files_stay_linear") {
+        return;
+    }
+    let fragments = [
+        "a",
+        "\n",
+        "x=1\n",
+        "password=\"a\n",
+        "[a]\npassword=b\n",
+        "- ",
+        "{",
+        "[",
+        "\"",
+        "'",
+        "a: ",
+        "a: \"",
+        "a: |\n",
+        "- a: b\n",
+        "users:\n- name: a\n",
+        "-----BEGIN ",
+        "-----BEGIN X-----\n",
+        "://",
+        "a://u:p@h ",
+        "mysql -pabc; ",
+        "a=b ",
+        "$(",
+        "`",
+        "|",
+        "<<<",
+        "\\",
+        "root:$1$ab$0123456789012345678901:1\n",
+        "machine a password b\n",
+        "--x\n",
+        "Content-Type: multipart/mixed; boundary=x\n\n--x\n",
+        ": 1:0;",
+        "ssh-rsa AAAA\n",
+        "network={\npsk=x\n",
+        "[Interface]\nPrivateKey=a\n",
+        "a:b:c:d:e\n",
+        "#cloud-config\n",
+        "token_",
+        "a&",
+        "a,b=",
+        "echo a | sudo -S b\n",
+    ];
+    let mut paths: Vec<String> = cases().into_iter().map(|c| c.path).collect();
+    paths.sort();
+    paths.dedup();
+    let mut slowest = (std::time::Duration::ZERO, String::new());
+    for path in &paths {
+        for fragment in fragments {
+            let bytes = fragment.repeat(1_000_000 / fragment.len());
+            let start = std::time::Instant::now();
+            sweep(path, bytes.as_bytes());
+            let took = start.elapsed();
+            if took > slowest.0 {
+                slowest = (took, format!("{path} {fragment:?}"));
+            }
+            assert!(took.as_secs() < 10, "{path} {fragment:?} took {took:?}");
+        }
+    }
+    eprintln!("slowest: {slowest:?}");
 }
