@@ -114,6 +114,9 @@ pub struct Example {
     pub template: String,
     /// What must come of it.
     pub expect: Expect,
+    /// What must be read from it.
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
 }
 
 /// What a signature must say of an example.

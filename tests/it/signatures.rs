@@ -62,6 +62,24 @@ fn every_example_says_what_it_should() {
 }
 
 #[test]
+fn examples_say_what_they_open() {
+    let mut checked = 0;
+    for signature in engine().signatures() {
+        for (number, example) in signature.examples.iter().enumerate() {
+            let text = render(&example.template, seed(signature, number)).unwrap();
+            let mut matches = scan(text.as_bytes());
+            matches.retain(|matched| std::ptr::eq(matched.rule, signature.rule));
+            for (name, value) in &example.facts {
+                let read = matches.iter().find_map(|matched| matched.facts.get(name.as_str()));
+                assert_eq!(read, Some(value), "{} of {}", name, signature.rule.id);
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 20, "{checked} facts");
+}
+
+#[test]
 fn every_signature_is_well_made() {
     let mut wrong = Vec::new();
     for signature in engine().signatures() {

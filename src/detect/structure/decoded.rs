@@ -1,0 +1,118 @@
+//! Tokens whose text decodes to something that names its owner.
+
+use super::{Outcome, Parts, text};
+use crate::credential::jwt::{self, Jwt};
+use crate::detect::check;
+use crate::finding::{Grade, Harmless, Severity};
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, Engine as _};
+use serde_json::Value;
+
+pub(super) fn base64_32(parts: &Parts<'_>) -> Option<Outcome> {
+    let bytes = BASE64_STANDARD.decode(parts.secret).ok()?;
+    (bytes.len() == 32).then(|| Outcome::graded(Grade::Strong))
+}
+
+/// base64 with or without padding, spare bits ignored.
+pub(super) fn decode_lenient(bytes: &[u8]) -> Option<Vec<u8>> {
+    let end = bytes.iter().rposition(|byte| *byte != b'=')? + 1;
+    let body = bytes.get(..end)?;
+    BASE64_STANDARD_NO_PAD.decode(body).ok().or_else(|| jwt::decode_url(body))
+}
+
+pub(super) fn basic_auth(parts: &Parts<'_>) -> Option<Outcome> {
+    let decoded = decode_lenient(parts.secret)?;
+    let split = decoded.iter().position(|byte| *byte == b':')?;
+    let (user, password) = decoded.split_at(split);
+    let is_text = decoded.iter().all(|byte| matches!(byte, b' '..=b'~' | 0x80..));
+    if !is_text || user.is_empty() || password.len() < 2 {
+        return None;
+    }
+    let password = password.get(1..)?;
+    let mut outcome = Outcome::graded(Grade::Strong).with("user", text(user));
+    outcome.harmless = check::harmless(password, password, true);
+    Some(outcome)
+}
+
+/// The first part is the bot's number in base64; its top bits are when it was made.
+pub(super) fn discord(parts: &Parts<'_>) -> Option<Outcome> {
+    let first = parts.secret.split(|byte| *byte == b'.').next()?;
+    let id = text(&jwt::decode_url(first)?)?;
+    let number: u64 = id.parse().ok()?;
+    (number >> 22 > 0).then(|| Outcome::graded(Grade::Strong).with("id", Some(id)))
+}
+
+fn json_field(value: &Value, path: &str) -> Option<String> {
+    let found = value.pointer(path)?;
+    found.as_str().map(str::to_owned).or_else(|| found.as_u64().map(|number| number.to_string()))
+}
+
+fn decoded_json(bytes: &[u8]) -> Option<Value> {
+    serde_json::from_slice(&decode_lenient(bytes)?).ok()
+}
+
+pub(super) fn grafana_cloud(parts: &Parts<'_>) -> Option<Outcome> {
+    let value = decoded_json(parts.secret.strip_prefix(b"glc_")?)?;
+    let outcome = Outcome::graded(Grade::Proven).with("org", json_field(&value, "/o"));
+    Some(outcome.with("name", json_field(&value, "/n")).with("region", json_field(&value, "/m/r")))
+}
+
+pub(super) fn sentry(parts: &Parts<'_>) -> Option<Outcome> {
+    let body = parts.secret.strip_prefix(b"sntrys_")?;
+    let end = body.iter().rposition(|byte| *byte == b'_')?;
+    let Some(value) = decoded_json(body.get(..end)?) else { return Some(Outcome::default()) };
+    let outcome = Outcome::graded(Grade::Strong).with("org", json_field(&value, "/org"));
+    Some(outcome.with("region", json_field(&value, "/region_url")))
+}
+
+pub(super) fn onepassword(parts: &Parts<'_>) -> Option<Outcome> {
+    let value = decoded_json(parts.secret.strip_prefix(b"ops_")?)?;
+    let address = json_field(&value, "/signInAddress")?;
+    let outcome = Outcome::graded(Grade::Proven).with("host", Some(address));
+    Some(outcome.with("email", json_field(&value, "/email")))
+}
+
+pub(super) fn jfrog_reference(parts: &Parts<'_>) -> Option<Outcome> {
+    let decoded = text(&decode_lenient(parts.secret)?)?;
+    let mut fields = decoded.strip_prefix("reftkn:")?.split(':').skip(1);
+    Some(Outcome::graded(Grade::Strong).with("exp", fields.next().map(str::to_owned)))
+}
+
+/// A macaroon: version, location and identifier as length-value pairs; the identifier is JSON that
+/// lists the permissions.
+pub(super) fn pypi_macaroon(parts: &Parts<'_>) -> Option<Outcome> {
+    let Some(bytes) = jwt::decode_url(parts.secret.strip_prefix(b"pypi-")?) else {
+        return Some(Outcome::default());
+    };
+    let [2, 1, len, rest @ ..] = bytes.as_slice() else { return Some(Outcome::default()) };
+    let location = rest.get(..usize::from(*len)).and_then(text);
+    let is_index = location.as_deref().is_some_and(|host| host.ends_with("pypi.org"));
+    let readable = String::from_utf8_lossy(rest);
+    let scope = if readable.contains("\"user\"") {
+        Some("user")
+    } else if readable.contains("\"projects\"") {
+        Some("project")
+    } else {
+        None
+    };
+    let outcome = if is_index { Outcome::graded(Grade::Proven) } else { Outcome::default() };
+    Some(outcome.with("host", location).with("scope", scope.map(str::to_owned)))
+}
+
+pub(super) fn jwt_claims(parts: &Parts<'_>) -> Option<Outcome> {
+    let start = parts.secret.windows(3).position(|at| at == b"eyJ")?;
+    let token = Jwt::read(parts.secret.get(start..)?)?;
+    let mut outcome = Outcome::graded(Grade::Strong);
+    if token.is_tutorial() {
+        outcome.harmless = Some(Harmless::DocumentationExample);
+    }
+    // A token without end, or one that says it stands above the rules, is worse than most.
+    if token.text("role").as_deref() == Some("service_role") {
+        outcome.severity = Some(Severity::Critical);
+    } else if token.text("exp").is_none() {
+        outcome.severity = Some(Severity::High);
+    }
+    for name in ["alg", "kid", "iss", "sub", "aud", "iat", "exp", "role"] {
+        outcome = outcome.with(name, token.text(name));
+    }
+    Some(outcome)
+}
