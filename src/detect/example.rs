@@ -4,7 +4,8 @@
 //! `{name:argument}` is a field, `{{` and `}}` are braces. Random characters: `base62`, `b64`,
 //! `b64u`, `hex`, `HEX`, `digits`, `lower`, `upper`, `base32`, `lower36`, `upper36`, `bech32`, each
 //! with a count. `repeat:N:text`. Random bytes: `bytes_b64:N`, `bytes_b64u:N`. Nested templates:
-//! `text_b64:…`, `text_b64u:…`. A key block: `pem:LABEL`. Checksums over the field before:
+//! `text_b64:…`, `text_b64u:…`. A block of noise under a label: `pem:LABEL`; a key that can be
+//! read: `ed25519`. Checksums over the field before:
 //! `crc32_base62`, `crc32_hex`; over everything before: `crc32_base36_all`, `crc32_hex_all`,
 //! `CRC32_HEX_all`; over everything before but the last character: `crc32_hex_le_head`. Whole tokens: `nkey:U`, `age`.
 
@@ -151,6 +152,14 @@ fn whole(name: &str, argument: &str, random: &mut SplitMix64) -> Option<String> 
                 text.push('\n');
             }
             format!("{text}-----END {argument}-----\n")
+        }
+        "ed25519" => {
+            // PKCS#8: version, the algorithm's number, and the seed in two octet strings.
+            let mut der =
+                b"\x30\x2e\x02\x01\0\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20".to_vec();
+            der.extend(random.bytes(32));
+            let body = BASE64_STANDARD.encode(der);
+            format!("-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n")
         }
         "nkey" => {
             // Prefix byte of a seed: 18 << 3 in the top five bits, then the role's five bits.

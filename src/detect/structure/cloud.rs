@@ -7,7 +7,7 @@ use crate::finding::{Grade, Harmless};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
 pub(super) fn aws_key_id(parts: &Parts<'_>) -> Outcome {
-    let mut outcome = Outcome::default().with("account", aws_id::account(parts.secret));
+    let mut outcome = Outcome::default().with("account_id", aws_id::account_id(parts.secret));
     if aws_id::is_canary(parts.secret) {
         outcome = outcome.with("canary", Some("yes".to_owned()));
     }
@@ -22,7 +22,7 @@ pub(super) fn aws_secret(parts: &Parts<'_>) -> Option<Outcome> {
 
 pub(super) fn aws_pair(parts: &Parts<'_>) -> Option<Outcome> {
     let mut outcome = aws_secret(parts)?;
-    let id = Parts { secret: parts.group("key_id")?, whole: parts.whole, groups: &[] };
+    let id = Parts { secret: parts.group("access_key_id")?, whole: parts.whole, groups: &[] };
     outcome.facts = aws_key_id(&id).facts;
     Some(outcome)
 }
@@ -32,8 +32,8 @@ pub(super) fn aws_presigned(parts: &Parts<'_>) -> Option<Outcome> {
     let credential = text(parts.group("credential")?)?.replace("%2F", "/").replace("%2f", "/");
     let mut fields = credential.split('/').map(str::to_owned);
     let id = fields.next()?;
-    let account = aws_id::account(id.as_bytes());
-    let outcome = Outcome::default().with("account", account).with("key_id", Some(id));
+    let account = aws_id::account_id(id.as_bytes());
+    let outcome = Outcome::default().with("account_id", account).with("access_key_id", Some(id));
     let outcome = outcome.with("signed", fields.next()).with("region", fields.next());
     Some(outcome.with("service", fields.next()))
 }
@@ -52,7 +52,9 @@ pub(super) fn azure_key64(parts: &Parts<'_>) -> Option<Outcome> {
 pub(super) fn azure_sas(parts: &Parts<'_>) -> Option<Outcome> {
     let query = text(parts.whole)?.replace("&amp;", "&");
     let mut outcome = Outcome::default();
-    for (key, name) in [("sp", "permissions"), ("se", "exp"), ("sr", "scope"), ("ss", "services")] {
+    for (key, name) in
+        [("sp", "permissions"), ("se", "expires"), ("sr", "scope"), ("ss", "services")]
+    {
         let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
         outcome = outcome.with(name, value.map(|value| value.replace("%3A", ":")));
     }
@@ -67,7 +69,7 @@ pub(super) fn bedrock(parts: &Parts<'_>) -> Option<Outcome> {
     }
     // The user's name ends in `-at-` and the account.
     let account = text(name)?.rsplit_once("-at-").map(|(_, account)| account.to_owned());
-    Some(Outcome::graded(Grade::Proven).with("user", text(name)).with("account", account))
+    Some(Outcome::graded(Grade::Proven).with("user", text(name)).with("account_id", account))
 }
 
 pub(super) fn gcp_sa_json(parts: &Parts<'_>) -> Outcome {
