@@ -188,6 +188,34 @@ fn windows_of_any_size_find_the_same() {
     }
 }
 
+/// Damaged text must neither stop the search nor be found in one window and not in another.
+#[test]
+fn damage_is_searched_like_anything_else() {
+    let whole = everything();
+    let mut state = 1_u64;
+    for round in 0..12 {
+        let mut bytes = whole.clone();
+        for _ in 0..bytes.len() / 200 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let at = usize::try_from(state >> 33).unwrap() % bytes.len();
+            bytes[at] = state.to_le_bytes()[2];
+        }
+        let expected = places(&scan(&bytes), 0);
+        let half = bytes.len() / 2 + round;
+        let mut found = Vec::new();
+        for owned in [0..half, half..bytes.len()] {
+            let window = Window { bytes: &bytes, owned, path: None };
+            let mut matches = Vec::new();
+            engine().scan(&window, &mut Scratch::default(), &mut |matched| matches.push(matched));
+            found.extend(places(&matches, 0));
+        }
+        found.sort_unstable();
+        assert_eq!(found, expected, "round {round}");
+    }
+}
+
 #[test]
 fn every_position_of_a_window_edge_finds_a_token_once() {
     let token = render("ghp_{base62:30}{crc32_base62}", 5).unwrap();

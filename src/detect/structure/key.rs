@@ -7,8 +7,8 @@ use crate::finding::{Grade, Harmless, Severity};
 
 /// A key block in any armour: whether it can be read decides how sure it is, and whether a
 /// passphrase protects it how bad.
-pub(super) fn pem(parts: &Parts<'_>) -> Option<Outcome> {
-    Some(private_key_outcome(&unquoted(parts.secret)))
+pub(super) fn pem(parts: &Parts<'_>) -> Outcome {
+    private_key_outcome(&unquoted(parts.secret))
 }
 
 pub(super) fn pem_base64(parts: &Parts<'_>) -> Option<Outcome> {

@@ -94,7 +94,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("nkey_crc16", checksum::nkey_crc16),
     ("npm_crc32", checksum::crc32_base62_tail),
     ("onepassword", decoded::onepassword),
-    ("pem", key::pem),
+    ("pem", |parts| Some(key::pem(parts))),
     ("pem_base64", key::pem_base64),
     ("pypi_macaroon", decoded::pypi_macaroon),
     ("sentry", decoded::sentry),
