@@ -4,7 +4,7 @@
 use amisweep::detect::example::render;
 use amisweep::detect::signature::{Expect, Signature};
 use amisweep::detect::{Engine, Scratch, Window};
-use amisweep::finding::{Harmless, Match, Subject};
+use amisweep::finding::{Grade, Harmless, Match, Severity, Subject};
 use amisweep::limits;
 use std::sync::OnceLock;
 
@@ -77,6 +77,38 @@ fn examples_say_what_they_open() {
         }
     }
     assert!(checked > 20, "{checked} facts");
+}
+
+/// What a signature's first example is worth.
+#[test]
+fn evidence_decides_the_grade() {
+    for (id, grade, severity) in [
+        ("age.identity", Grade::Proven, Severity::Critical),
+        ("atlassian.api_token", Grade::Proven, Severity::High),
+        ("aws.access_key_id", Grade::Plausible, Severity::Medium),
+        ("aws.key_pair", Grade::Strong, Severity::Critical),
+        ("cloudflare.token", Grade::Proven, Severity::High),
+        ("generic.password", Grade::Weak, Severity::Medium),
+        ("github.token", Grade::Proven, Severity::Critical),
+        ("gitlab.token.routable", Grade::Proven, Severity::High),
+        ("grafana.service_account_token", Grade::Proven, Severity::High),
+        ("jwt.token", Grade::Strong, Severity::Medium),
+        ("nats.seed", Grade::Proven, Severity::High),
+        ("npm.token", Grade::Proven, Severity::Critical),
+        ("pem.private_key", Grade::Proven, Severity::Critical),
+        ("pypi.token", Grade::Proven, Severity::Critical),
+        ("zuplo.api_key", Grade::Proven, Severity::High),
+    ] {
+        let signature = engine().signatures().iter().find(|s| s.rule.id == id).expect(id);
+        let text = render(&signature.examples[0].template, seed(signature, 0)).unwrap();
+        let mut matches = scan(text.as_bytes());
+        matches.retain(|matched| matched.rule.id == id);
+        let judged: Vec<_> = matches.iter().map(|m| (m.grade, m.severity)).collect();
+        assert_eq!(judged, [(grade, severity)], "{id}");
+    }
+    let near = scan(b"redis://app:s3cr3t-pa55@localhost:6379/0");
+    assert_eq!(near.first().map(|m| m.severity), Some(Severity::Medium), "only this machine");
+    assert!(matches!(near.first().map(|m| &m.subject), Some(Subject::Password(_))));
 }
 
 #[test]
