@@ -1,6 +1,6 @@
 //! Detection: matches of signatures in any bytes.
 //!
-//! Anchors give candidates ([`prefilter`]), candidates are verified one by one ([`verify`]), and
+//! Anchors give candidates (`prefilter`), candidates are verified one by one (`verify`), and
 //! what passes is judged by its own bytes ([`check`], [`structure`]). Every step is bounded, so
 //! that no input makes a window cost more than a fixed number of bytes per signature.
 

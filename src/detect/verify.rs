@@ -100,9 +100,9 @@ fn accept(
     }
     let groups = signature.groups.iter().filter_map(|name| {
         let range = absolute(from, &captures.name(name)?.range());
-        // A fact never holds any of the secret.
-        let apart = range.end <= secret.start || secret.end <= range.start;
-        apart.then_some((*name, range))
+        // A fact may be a part of the secret that is none, such as a bot's number, never all of it.
+        let covers = range.start <= secret.start && secret.end <= range.end;
+        (!covers).then_some((*name, range))
     });
     Some(Place { groups: groups.collect(), whole, secret })
 }

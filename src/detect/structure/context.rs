@@ -20,7 +20,7 @@ pub(super) fn crypt_hash(parts: &Parts<'_>) -> Option<Outcome> {
 
 /// Hosts that the naming rules keep for documentation
 /// ([RFC 2606](https://www.rfc-editor.org/rfc/rfc2606)).
-pub(super) fn reserved_host(parts: &Parts<'_>) -> Option<Harmless> {
+pub(in crate::detect) fn reserved_host(parts: &Parts<'_>) -> Option<Harmless> {
     const RESERVED: [&str; 5] = ["example.com", "example.org", "example.net", "example", "invalid"];
     let host = text(parts.group("host")?)?.to_ascii_lowercase();
     let reserved = RESERVED.iter().any(|name| {

@@ -28,12 +28,13 @@ pub(super) fn private_key_outcome(block: &[u8]) -> Outcome {
     if key.encrypted {
         outcome.severity = Some(Severity::Medium);
     }
-    let fingerprint = key.fingerprint.as_deref();
-    if fingerprint.and_then(private_key::known_public).is_some() {
+    let known = key.fingerprint.as_deref().and_then(private_key::known_public);
+    if known.is_some() {
         outcome.harmless = Some(Harmless::KnownPublic);
     }
     let encrypted = if key.encrypted { "yes" } else { "no" };
     let outcome = outcome
+        .with("known", known.map(str::to_owned))
         .with("form", Some(key.form.to_owned()))
         .with("algorithm", Some(key.algorithm))
         .with("encrypted", Some(encrypted.to_owned()))
