@@ -37,7 +37,7 @@ SEED = os.environ.get("PLANT_SEED", "")
 STATE = os.environ.get("PLANT_STATE", "")
 IMAGE_BLOCK = 512 * 1024
 BLOCK = 4096
-PLACEHOLDER = re.compile(r"<<([-!=]?)(\S+) (\S+)>>")
+PLACEHOLDER = re.compile(r"<<([-!=~?]?)(\S+) (\S+)>>")
 HEADER = """\
 # What stands in the image beside this file. One line each:
 #   find ID kind=PLACE path=PATH state=STATES sha256=HASHES offset=N image=RUNS
@@ -47,6 +47,8 @@ HEADER = """\
 #       there as they are)
 #   seen ID path=PATH   something must be reported at this path
 #   decoy ID sha256=HASH   must not be among the findings
+#   later ID sha256=HASH is=NOW   a known fault: a secret that is missed, a decoy that is reported;
+#       the day it is mended, the line becomes a find or a decoy
 """
 
 
@@ -58,7 +60,7 @@ class Plants:
             with open(STATE, encoding="utf-8") as file:
                 self.all = json.load(file)
         except FileNotFoundError:
-            self.all = {"find": {}, "seen": {}, "decoy": {}, "raw": []}
+            self.all = {"find": {}, "seen": {}, "decoy": {}, "later": {}, "raw": []}
 
     def save(self):
         with open(STATE, "w", encoding="utf-8") as file:
@@ -80,6 +82,8 @@ class Plants:
             token = tokens.make(SEED, name, kind)
             if mark == "!":
                 self.all["decoy"][name] = kind
+            elif mark in ("~", "?"):
+                self.all["later"][name] = kind, "missed" if mark == "~" else "reported"
             elif mark == "=":
                 self.all["seen"][name] = path
             elif mark == "":
@@ -160,17 +164,15 @@ def make_tree(plants, root):
         put(root + path, plants.fill(template, "file", path), mode)
     cloud = "/var/lib/cloud/instances/i-0f3a5b7c9d1e2f304/user-data.txt"
     hidden = gzip.compress(plants.fill(tree.HIDDEN_FILE, "gzip-base64", cloud).encode(), mtime=0)
-    plants.all["find"]["userdata-gzip"]["offset"] = None
+    plants.all["find"]["userdata-gzip"]["offset"] = None  # of the decoded text
     text = plants.fill(tree.USER_DATA, "user-data", cloud)
     put(root + cloud, text.replace("@gzip@", base64.b64encode(hidden).decode()), 0o600)
     wide = "/home/ubuntu/Desktop/keys.txt"
-    text = plants.fill("\ufefftoken for the build server\r\n<<utf16 github>>\r\n", "utf-16", wide)
+    text = plants.fill("\ufefftoken for the build server\r\n<<~utf16 github>>\r\n", "utf-16", wide)
     put(root + wide, text.encode("utf-16-le"))
     coded = "/srv/shop/k8s/secret.yaml"
-    value = base64.b64encode(plants.fill("token: <<base64 github>>\n", "base64", coded).encode()).decode()
+    value = base64.b64encode(plants.fill("token: <<~base64 github>>\n", "base64", coded).encode()).decode()
     put(root + coded, f"apiVersion: v1\nkind: Secret\ndata:\n  app.yaml: {value}\n")
-    for name in ("utf16", "base64"):
-        plants.all["find"][name]["offset"] = None
     for home in ("/home/ubuntu",):
         for folder, _, files in os.walk(root + home):
             for entry in (folder, *(os.path.join(folder, f) for f in files)):
@@ -343,7 +345,7 @@ def expect(plants, image, out):
         if runs is not None:
             there = b"".join(data[start : start + length] for start, length in runs)
             assert there == token, f"{name} is not where it was put"
-        packed = plant["place"] == "escaped"
+        packed = plant["place"] == "escaped" or plant["kind"] == "docker-auth"
         several = "|" in hashes(name, plant["kind"])
         offset = None if several else plant["offset"]
         shown = "packed" if packed else "-" if runs is None or several else ",".join(f"{s}+{n}" for s, n in runs)
@@ -353,6 +355,8 @@ def expect(plants, image, out):
             f"offset={'-' if offset is None else offset} image={shown}"
         )
     lines += [f"seen {name} path={path}" for name, path in plants.all["seen"].items()]
+    later = plants.all["later"].items()
+    lines += [f"later {name} sha256={hashes(name, kind)} is={now}" for name, (kind, now) in later]
     lines += [f"decoy {name} sha256={hashes(name, kind)}" for name, kind in plants.all["decoy"].items()]
     with open(out, "w", encoding="utf-8") as file:
         file.write(HEADER + "\n".join(sorted(lines)) + "\n")

@@ -1,6 +1,8 @@
 """The files of a small server: what stands in a plausible root filesystem, with plants and decoys.
 
-In a template, `<<id kind>>` stands for a planted token and `<<!id kind>>` for a decoy.
+In a template, `<<id kind>>` stands for a planted token, `<<!id kind>>` for a decoy,
+`<<=id kind>>` for what must only be seen, `<<-id kind>>` for what is not listed, and `<<~id kind>>`
+and `<<?id kind>>` for a secret that is missed and a decoy that is reported today.
 """
 
 import hashlib
@@ -33,7 +35,7 @@ DATABASE_PASSWORD=<<!placeholder placeholder>>
 SMTP_PASSWORD=<<!angle angle-placeholder>>
 AWS_ACCESS_KEY_ID=<<!aws-example-id aws-example-id>>
 AWS_SECRET_ACCESS_KEY=<<!aws-example-secret aws-example-secret>>
-STRIPE_SECRET_KEY=<<!stripe-doc stripe-doc>>
+STRIPE_SECRET_KEY=<<?stripe-doc stripe-doc>>
 """),
     "/srv/shop/README.md": (0o644, """\
 # shop
@@ -64,7 +66,7 @@ GIT
 <?php
 define( 'DB_NAME', 'blog' );
 define( 'DB_USER', 'blog_rw' );
-define( 'DB_PASSWORD', '<<wp-config password>>' );
+define( 'DB_PASSWORD', '<<~wp-config password>>' );
 define( 'DB_HOST', 'db-2.internal.corp-example.net' );
 $table_prefix = 'wp_';
 """),

@@ -124,8 +124,10 @@ fn structures(disk: &dyn ReadAt, written: &RunSet) -> Vec<Structure> {
             match sector {
                 [b'E', b'F', b'I', b' ', b'P', b'A', b'R', b'T', ..] => {
                     found.push(whole(Sum::Gpt));
-                    // The partition entries.
-                    found.push(Structure { run: Run::new(at + 512, 1024), sum: Sum::None });
+                    // The partition entries stand behind the first header, before the second.
+                    if at == 512 {
+                        found.push(Structure { run: Run::new(1024, 1024), sum: Sum::None });
+                    }
                 }
                 [b'X', b'F', b'S', b'B', ..] => found.push(whole(Sum::Xfs(224))),
                 [b'X', b'A', b'G', b'F', ..] => found.push(whole(Sum::Xfs(216))),
