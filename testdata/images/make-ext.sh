@@ -77,28 +77,30 @@ keep ext4-small
 
 # Files deleted by a tool that leaves the block numbers, as old kernels did. Two groups, so that there is a backup of the superblock.
 make ext2-1k 10 -t ext2 -b 1024
-debugfs -w -R 'write /etc/hostname deleted' "$work/image" 2> /dev/null
 seq 5000 6000 > "$work/text"
-debugfs -w -R "write $work/text gone.txt" "$work/image" 2> /dev/null
-debugfs -w -R 'rm /gone.txt' "$work/image" 2> /dev/null
-debugfs -w -R 'rm /deleted' "$work/image" 2> /dev/null
+debugfs -w -R "write $work/text gone.txt" "$work/image" > /dev/null 2>&1
+debugfs -w -R 'rm /gone.txt' "$work/image" > /dev/null 2>&1
 keep ext2-1k
 
 make ext4-inline-data 8 -O inline_data -I 512
 keep ext4-inline-data
 
-# Copied while mounted: the newest files are in the journal only.
+# Copied while mounted: the newest files are in the journal only, and one is unlinked but open.
 truncate -s 8M "$work/image"
 mkfs.ext4 -q -F -b 1024 -J size=1 "$work/image"
 mount -o loop,commit=3000,data=journal "$work/image" "$work/mnt"
 fill
+exec 9> "$work/mnt/unlinked"
+echo 'still open' >&9
 sync -f "$work/mnt"
+rm "$work/mnt/unlinked"
 for i in $(seq 1 60); do
   printf '\xc0\x3b\x39\x98 begins like a journal block %s' "$i" > "$work/mnt/dir/late-$i"
   sync "$work/mnt/dir/late-$i"
   if [ $((i % 4)) = 0 ]; then rm "$work/mnt/dir/late-$((i - 1))"; fi
 done
 cp "$work/image" "$work/copy"
+exec 9>&-
 umount "$work/mnt"
 mv "$work/copy" "$work/image"
 keep ext4-pending

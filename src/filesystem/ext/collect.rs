@@ -85,7 +85,14 @@ impl<'a> Collector<'a> {
 
     fn note(&mut self, inode: u32, error: Error) {
         let place = Error::new(error.kind(), "inode is damaged").detail(inode);
-        self.troubles.push(place.caused_by(error));
+        self.push(place.caused_by(error));
+    }
+
+    /// One inode can bring in any number of errors before they are passed on.
+    fn push(&mut self, error: Error) {
+        if self.troubles.len() <= limits::EXT_ERRORS {
+            self.troubles.push(error);
+        }
     }
 
     /// The mapping of an inode, its tree noted as metadata.
@@ -319,7 +326,7 @@ impl<'a> Collector<'a> {
         for part in data.chunks_mut(block) {
             if let Err(error) = self.device().read_at(at, part) {
                 part.fill(0);
-                self.troubles.push(error);
+                self.push(error);
             }
             at = at.saturating_add(self.ext.sb.block_bytes);
         }

@@ -117,13 +117,13 @@ const VARIANTS: &[&[&str]] = &[
     &["-b", "1024"],
     &["-b", "2048", "-I", "128"],
     &["-b", "1024", "-O", "bigalloc", "-C", "16384"],
-    &["-O", "bigalloc"],
-    &["-O", "inline_data"],
+    &["-b", "4096", "-O", "bigalloc"],
+    &["-b", "4096", "-O", "inline_data"],
     &["-O", "inline_data", "-I", "1024"],
     &["-O", "^has_journal"],
-    &["-t", "ext3"],
+    &["-t", "ext3", "-b", "4096"],
     &["-t", "ext3", "-b", "1024"],
-    &["-t", "ext2"],
+    &["-t", "ext2", "-b", "4096"],
     &["-t", "ext2", "-b", "1024"],
     &["-t", "ext2", "-O", "^filetype"],
     &["-t", "ext2", "-r", "0", "-I", "128", "-O", "none"],
@@ -207,7 +207,8 @@ fn deep_dirty() {
     if is_deep() {
         let small_journal = ["-J", "size=4"];
         let variants: &[(&[&str], &str)] = &[
-            (&[], ""),
+            (&["-b", "1024"], ""),
+            (&["-b", "4096"], ""),
             (&["-O", "^metadata_csum"], ""),
             (&["-O", "^metadata_csum"], ",journal_checksum"),
             (&["-O", "^metadata_csum"], ",journal_async_commit,data=writeback"),
@@ -228,7 +229,8 @@ fn deep_dirty() {
 fn deep_dirty_data_journal() {
     if is_deep() {
         let variants: &[&[&str]] = &[
-            &["-J", "size=8"],
+            &["-b", "1024", "-J", "size=8"],
+            &["-b", "4096", "-J", "size=8"],
             &["-O", "^metadata_csum", "-J", "size=8"],
             &["-O", "^metadata_csum,^64bit", "-b", "1024", "-J", "size=8"],
         ];
@@ -275,9 +277,10 @@ fn deep_unmounted() {
         let (files, errors) = walk(&*fs);
         assert!(errors.is_empty(), "{errors:?}");
         // mke2fs cuts trailing holes off with inline_data, so there the kernel is asked.
-        let mut wanted = match options.contains(&"inline_data") {
-            true => kernels(&disk.mount(&disk.image(), "ro").0),
-            false => kernels(source.path()),
+        let mut wanted = if options.contains(&"inline_data") {
+            kernels(&disk.mount(&disk.image(), "ro").0)
+        } else {
+            kernels(source.path())
         };
         let mut found = ours(&*fs, &files);
         for listing in [&mut found, &mut wanted] {
@@ -336,5 +339,5 @@ fn deep_encrypted() {
     let data = fs.open(file, 0).unwrap();
     let data = amisweep::bytes::read_vec(&*data, 0, 11_000).unwrap();
     assert!(!data.windows(5).any(|window| window == b"plain"));
-    assert!(file.path.iter().all(|byte| byte.is_ascii_graphic()), "{:?}", file.path);
+    assert!(file.path.iter().all(u8::is_ascii_graphic), "{:?}", file.path);
 }

@@ -94,7 +94,7 @@ fn hash(bytes: &dyn ReadAt) -> String {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Every path under a mount, as the kernel tells it.

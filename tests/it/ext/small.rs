@@ -96,7 +96,7 @@ fn a_deleted_file_that_kept_its_blocks_is_read() {
     let fs = open(&bytes);
     let (files, _) = walk(&*fs);
     let deleted: Vec<_> = files.iter().filter(|f| f.state != FileState::Live).collect();
-    let text: String = (5000..=6000).map(|number| format!("{number}\n")).collect();
+    let text = (5000..=6000).fold(String::new(), |text, number| format!("{text}{number}\n"));
     let gone = deleted.iter().find(|f| read(&*fs, f).size == text.len() as u64).unwrap();
     assert_eq!(gone.state, FileState::Deleted { intact: true });
     assert_eq!(read(&*fs, gone).sha256, hex(&Sha256::digest(&text)));
@@ -116,6 +116,33 @@ fn a_pending_journal_holds_the_newest_copies() {
     assert_eq!(read_vec(&*data, 0, expected.len()).unwrap(), expected);
     assert_eq!(read_vec(&*data, 2, 5).unwrap(), expected[2..7]);
     assert!(data.locate(amisweep::run::Run::new(0, data.len())).is_empty());
+}
+
+#[test]
+fn a_file_that_was_unlinked_while_open_is_an_orphan() {
+    let bytes = volume(image("ext4-pending"));
+    let fs = open(&bytes);
+    let (files, _) = walk(&*fs);
+    let orphans: Vec<_> = files.iter().filter(|f| f.path.starts_with(b"/$Orphan/")).collect();
+    let [orphan] = orphans[..] else { panic!("{orphans:?}") };
+    assert_eq!(orphan.path, format!("/$Orphan/{}", orphan.inode).into_bytes().into());
+    assert_eq!((orphan.links, orphan.state), (0, FileState::Live));
+    let data = fs.open(orphan, 0).unwrap();
+    assert_eq!(read_vec(&*data, 0, 11).unwrap(), b"still open\n");
+}
+
+#[test]
+fn an_encrypted_file_is_said_to_be() {
+    let mut bytes = image("ext4-inline-data");
+    let find = |files: &[FileEntry]| files.iter().find(|f| &*f.path == b"/dir/60").unwrap().clone();
+    let (files, _) = walk(&*open(&volume(bytes.clone())));
+    let At::Inline(root) = find(&files).streams[0].extents[0].at else { panic!("not inline") };
+    // The flags stand eight bytes before the contents; 0x800 is the one.
+    bytes[root as usize - 7] |= 8;
+    let (files, errors) = walk(&*open(&volume(bytes)));
+    assert_eq!(errors.iter().map(|e| e.kind()).collect::<Vec<_>>(), [ErrorKind::Encrypted]);
+    assert!(errors[0].message().contains("/dir/60"));
+    assert_eq!(find(&files).streams[0].size, 60);
 }
 
 #[test]

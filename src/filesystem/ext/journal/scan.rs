@@ -5,6 +5,7 @@ use super::{Log, checksum};
 use crate::bytes::u64_be;
 use crate::error::Error;
 use crate::filesystem::ext::device::Patch;
+use crate::limits;
 
 /// Where in a commit block its time stands.
 const COMMIT_TIME: usize = 0x30;
@@ -175,7 +176,9 @@ pub(super) fn newest(
         let newest = sound.find_map(|write| match patch(log, *write) {
             Ok(patch) => Some(patch),
             Err(error) => {
-                troubles.push(error);
+                if troubles.len() <= limits::EXT_ERRORS {
+                    troubles.push(error);
+                }
                 None
             }
         });
