@@ -4,6 +4,7 @@
 pub mod artifact;
 pub mod blob;
 pub mod bytes;
+#[cfg(feature = "aws")]
 pub mod cli;
 pub mod coverage;
 pub mod credential;
@@ -11,6 +12,8 @@ pub mod detect;
 #[cfg(feature = "aws")]
 pub mod emulator;
 pub mod error;
+#[cfg(feature = "aws")]
+pub mod exposure;
 pub mod filesystem;
 pub mod finding;
 pub mod image;

@@ -1,0 +1,161 @@
+//! A session: whose AWS account is asked, and how targets in it are opened.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::exposure::collect::Ec2;
+use crate::exposure::{ImageFacts, SnapshotFacts, Subject, explain};
+use crate::image::Image;
+use crate::image::ebs::{Ebs, Estimate, Options, Runtime, Snapshot, is_snapshot_id};
+use crate::run::ImageNo;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ebs::config::ProvideCredentials;
+use std::sync::Arc;
+
+/// What the command line says about AWS.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// The region, over what the profile or the environment says.
+    pub region: Option<String>,
+    /// Another endpoint for every service: the emulator, a private one.
+    pub endpoint_url: Option<String>,
+}
+
+/// An account and region that can be asked.
+pub struct Session {
+    runtime: Arc<Runtime>,
+    region: String,
+    ec2: Ec2,
+    ebs: Ebs,
+}
+
+/// A target whose snapshots are listed, and no block of them fetched.
+pub struct Listed {
+    /// What EC2 says about the AMI; none for a target that is a snapshot.
+    pub image: Option<ImageFacts>,
+    /// What EC2 says about each snapshot, as far as it may be asked.
+    pub facts: Vec<SnapshotFacts>,
+    /// The snapshots, in the order of the AMI's disks.
+    pub snapshots: Vec<Snapshot>,
+}
+
+impl Session {
+    /// Find region and credentials, and check that they are there.
+    pub fn new(flags: &Flags, options: Options) -> Result<Session> {
+        let runtime = Arc::new(Runtime::new()?);
+        let config = runtime.block_on(load(flags))?;
+        Ok(Session {
+            region: config.region().map(ToString::to_string).unwrap_or_default(),
+            ec2: Ec2::new(&config),
+            ebs: Ebs::new(Arc::clone(&runtime), &config, options),
+            runtime,
+        })
+    }
+
+    /// The region that is asked.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// List the snapshots of an AMI (`ami-…`), or one snapshot (`snap-…`).
+    pub fn list(&self, target: &str) -> Result<Listed> {
+        let image = if target.starts_with("ami-") {
+            Some(self.runtime.block_on(self.ec2.image(target))?)
+        } else if is_snapshot_id(target) {
+            None
+        } else {
+            let what = "neither an AMI (ami-…) nor a snapshot (snap-…)";
+            return Err(Error::new(ErrorKind::Usage, what).detail(target));
+        };
+        let ids: Vec<String> = match &image {
+            Some(image) => image.mappings.iter().filter_map(|m| m.snapshot.clone()).collect(),
+            None => vec![target.to_owned()],
+        };
+        if ids.is_empty() {
+            let cause = Error::unsupported("none of its disks is made from a snapshot");
+            return Err(self.explained(image.as_ref(), &SnapshotFacts::default(), &cause));
+        }
+        if usize::from(u16::MAX) < ids.len() {
+            return Err(Error::new(ErrorKind::Limit, "the AMI has too many disks").detail(target));
+        }
+        let facts = self.runtime.block_on(async { Ok(self.ec2.snapshots(&ids).await) })?;
+        let mut snapshots = Vec::with_capacity(ids.len());
+        for (id, facts) in ids.iter().zip(&facts) {
+            let listed = self.ebs.list(id);
+            snapshots.push(listed.map_err(|e| self.explained(image.as_ref(), facts, &e))?);
+        }
+        Ok(Listed { image, facts, snapshots })
+    }
+
+    /// Open every disk of an AMI, or one snapshot.
+    pub fn open(&self, target: &str) -> Result<Vec<Image>> {
+        self.list(target).map(Listed::open)
+    }
+
+    /// What reading the target once takes.
+    pub fn estimate(&self, target: &str) -> Result<Estimate> {
+        self.list(target).map(|listed| listed.estimate())
+    }
+
+    fn explained(
+        &self,
+        image: Option<&ImageFacts>,
+        snapshot: &SnapshotFacts,
+        error: &Error,
+    ) -> Error {
+        let ami = image.map(|image| image.id.as_str());
+        let standing = async {
+            match snapshot.id.as_str() {
+                "" => Ok(crate::exposure::Standing::default()),
+                id => Ok(self.ec2.standing(ami, id).await),
+            }
+        };
+        let standing = self.runtime.block_on(standing).unwrap_or_default();
+        let subject = Subject { image, snapshot, standing, region: &self.region };
+        let named = if snapshot.id.is_empty() { ami.unwrap_or_default() } else { &snapshot.id };
+        explain(&subject, error).into_error(named, error)
+    }
+}
+
+impl Listed {
+    /// What reading all of it once takes.
+    pub fn estimate(&self) -> Estimate {
+        self.snapshots.iter().fold(Estimate::default(), |sum, s| sum.plus(s.estimate()))
+    }
+
+    /// The images, numbered in the order of the AMI's disks.
+    pub fn open(self) -> Vec<Image> {
+        (0..).zip(self.snapshots).map(|(number, s)| s.open(ImageNo(number))).collect()
+    }
+}
+
+async fn load(flags: &Flags) -> Result<SdkConfig> {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    // Owners of a snapshot see this name in CloudTrail.
+    if let Ok(name) = AppName::new(concat!("amisweep-", env!("CARGO_PKG_VERSION"))) {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = &flags.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &flags.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &flags.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let config = loader.load().await;
+    if config.region().is_none() {
+        return Err(Error::new(ErrorKind::Usage, "no AWS region is known")
+            .detail("give --region, set AWS_REGION, or a region in the profile"));
+    }
+    let none = || {
+        Error::new(ErrorKind::Usage, "no AWS credentials were found").detail(
+            "give --profile, run `aws configure` or `aws sso login`, or set AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY",
+        )
+    };
+    let provider = config.credentials_provider().ok_or_else(none)?;
+    provider.provide_credentials().await.map_err(|cause| none().caused_by(cause))?;
+    Ok(config)
+}
