@@ -27,6 +27,7 @@ pub struct Session {
     region: String,
     ec2: Ec2,
     ebs: Ebs,
+    cache_bytes: u64,
 }
 
 /// A target whose snapshots are listed, and no block of them fetched.
@@ -37,6 +38,7 @@ pub struct Listed {
     pub facts: Vec<SnapshotFacts>,
     /// The snapshots, in the order of the AMI's disks.
     pub snapshots: Vec<Snapshot>,
+    cache_bytes: u64,
 }
 
 impl Session {
@@ -44,12 +46,18 @@ impl Session {
     pub fn new(flags: &Flags, options: Options) -> Result<Session> {
         let runtime = Arc::new(Runtime::new()?);
         let config = runtime.block_on(load(flags))?;
-        Ok(Session {
+        Ok(Session::over(runtime, &config, options))
+    }
+
+    /// Over a `config` that is loaded already, on `runtime`.
+    pub fn over(runtime: Arc<Runtime>, config: &SdkConfig, options: Options) -> Session {
+        Session {
             region: config.region().map(ToString::to_string).unwrap_or_default(),
-            ec2: Ec2::new(&config),
-            ebs: Ebs::new(Arc::clone(&runtime), &config, options),
+            ec2: Ec2::new(config),
+            cache_bytes: options.cache_bytes,
+            ebs: Ebs::new(Arc::clone(&runtime), config, options),
             runtime,
-        })
+        }
     }
 
     /// The region that is asked.
@@ -67,8 +75,8 @@ impl Session {
             let what = "neither an AMI (ami-…) nor a snapshot (snap-…)";
             return Err(Error::new(ErrorKind::Usage, what).detail(target));
         };
-        let ids: Vec<String> = match &image {
-            Some(image) => image.mappings.iter().filter_map(|m| m.snapshot.clone()).collect(),
+        let ids = match &image {
+            Some(image) => snapshots_of(image),
             None => vec![target.to_owned()],
         };
         if ids.is_empty() {
@@ -84,7 +92,7 @@ impl Session {
             let listed = self.ebs.list(id);
             snapshots.push(listed.map_err(|e| self.explained(image.as_ref(), facts, &e))?);
         }
-        Ok(Listed { image, facts, snapshots })
+        Ok(Listed { image, facts, snapshots, cache_bytes: self.cache_bytes })
     }
 
     /// Open every disk of an AMI, or one snapshot.
@@ -123,10 +131,23 @@ impl Listed {
         self.snapshots.iter().fold(Estimate::default(), |sum, s| sum.plus(s.estimate()))
     }
 
-    /// The images, numbered in the order of the AMI's disks.
+    /// The images, numbered in the order of the AMI's disks; they share the memory for blocks.
     pub fn open(self) -> Vec<Image> {
-        (0..).zip(self.snapshots).map(|(number, s)| s.open(ImageNo(number))).collect()
+        let count = u64::try_from(self.snapshots.len()).unwrap_or(u64::MAX).max(1);
+        let each = self.cache_bytes / count;
+        (0..).zip(self.snapshots).map(|(number, s)| s.open(ImageNo(number), each)).collect()
     }
+}
+
+/// The snapshots behind an AMI, each once: two disks made from one hold the same bytes.
+fn snapshots_of(image: &ImageFacts) -> Vec<String> {
+    let mut ids: Vec<String> = Vec::new();
+    for id in image.mappings.iter().filter_map(|mapping| mapping.snapshot.as_ref()) {
+        if !ids.contains(id) {
+            ids.push(id.clone());
+        }
+    }
+    ids
 }
 
 async fn load(flags: &Flags) -> Result<SdkConfig> {

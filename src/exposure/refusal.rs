@@ -75,7 +75,8 @@ impl Explanation {
 /// Explain why reading `subject` ended in `error`.
 pub fn explain(subject: &Subject<'_>, error: &Error) -> Explanation {
     let case = case(subject, error);
-    Explanation { case, what: phrase(case), advice: fill(advice(case), subject) }
+    let (what, advice) = words(case);
+    Explanation { case, what, advice: fill(advice, subject) }
 }
 
 fn case(subject: &Subject<'_>, error: &Error) -> Case {
@@ -117,113 +118,125 @@ fn case(subject: &Subject<'_>, error: &Error) -> Case {
     }
 }
 
-fn phrase(case: Case) -> &'static str {
-    match case {
-        Case::InstanceStore => "the AMI has no snapshot",
-        Case::Outpost => "the snapshot lies on an Outpost",
-        Case::Archived => "the snapshot is archived",
-        Case::Pending => "the snapshot is not complete yet",
-        Case::Key => "the snapshot's key may not be used",
-        Case::Marketplace => "the AMI is a product of the AWS Marketplace",
-        Case::PublicSnapshot => "the snapshot is public and belongs to somebody else",
-        Case::OwnPublicSnapshot => "the snapshot is public",
-        Case::LaunchOnly => "the AMI may be launched, and its snapshots may not be read",
-        Case::NotFound => "there is no such snapshot",
-        Case::Permission => "the caller may not read the snapshot",
-        Case::Other => "the snapshot cannot be read",
-    }
-}
+/// Each case in one phrase, and in the words that lead on; `{…}` are filled in from the facts.
+const WORDS: &[(Case, &str, &str)] = &[
+    (
+        Case::InstanceStore,
+        "the AMI has no snapshot",
+        "The root of {image} is an instance-store volume, kept as a bundle in S3, not as a \
+         snapshot. Launch it, write its disk to a file from inside, and scan the file:\n  \
+         amisweep scan disk.img",
+    ),
+    (
+        Case::Outpost,
+        "the snapshot lies on an Outpost",
+        "Snapshots on an Outpost are served by no API of the region and cannot be copied to it. \
+         Make a volume from it on the Outpost, attach it to an instance there, and scan the \
+         device:\n  \
+         aws ec2 create-volume --region {region} --outpost-arn {outpost} --availability-zone \
+         <its zone> --snapshot-id {snapshot}\n  \
+         amisweep scan /dev/sdf",
+    ),
+    (
+        Case::Archived,
+        "the snapshot is archived",
+        "The EBS direct APIs do not reach the archive tier. Restoring takes up to 72 hours and \
+         is billed per GB:\n  \
+         aws ec2 restore-snapshot-tier --region {region} --snapshot-id {snapshot} \
+         --temporary-restore-days 3\n  \
+         amisweep scan {snapshot}",
+    ),
+    (
+        Case::Pending,
+        "the snapshot is not complete yet",
+        "Blocks can be read once the snapshot is complete:\n  \
+         aws ec2 wait snapshot-completed --region {region} --snapshot-ids {snapshot}\n  \
+         amisweep scan {snapshot}",
+    ),
+    (
+        Case::Key,
+        "the snapshot's key may not be used",
+        "It is encrypted under {key}. Reading its blocks takes kms:Decrypt on that key, for \
+         this caller, in the key's policy or in a grant; a key of another account takes both \
+         that policy and an IAM policy here:\n  \
+         aws kms describe-key --region {region} --key-id {key}\n  \
+         aws kms get-key-policy --region {region} --key-id {key} --policy-name default",
+    ),
+    (
+        Case::Marketplace,
+        "the AMI is a product of the AWS Marketplace",
+        "The EBS direct APIs do not serve snapshots of Marketplace products, and those cannot be \
+         copied. An instance of it that you subscribed to and launched can be scanned from \
+         inside:\n  \
+         amisweep scan /",
+    ),
+    (
+        Case::PublicSnapshot,
+        "the snapshot is public and belongs to somebody else",
+        "The EBS direct APIs do not serve public snapshots. A copy in your own account is \
+         yours to read; its storage is billed until you delete it:\n  \
+         aws ec2 copy-snapshot --region {region} --source-region {region} \
+         --source-snapshot-id {snapshot} --description amisweep-copy\n  \
+         aws ec2 wait snapshot-completed --region {region} --snapshot-ids <the copy>\n  \
+         amisweep scan <the copy>",
+    ),
+    (
+        Case::OwnPublicSnapshot,
+        "the snapshot is public",
+        "Everybody can make a volume from it, and the EBS direct APIs do not serve public \
+         snapshots. Stop the exposure first, then scan it:\n  \
+         aws ec2 modify-snapshot-attribute --region {region} --snapshot-id {snapshot} \
+         --attribute createVolumePermission --operation-type remove --group-names all\n  \
+         amisweep scan {snapshot}",
+    ),
+    (
+        Case::LaunchOnly,
+        "the AMI may be launched, and its snapshots may not be read",
+        "{image} belongs to account {owner}, which shares the right to launch it and not its \
+         snapshots, so neither the EBS direct APIs nor a copy are open to you. Launch it where \
+         it can reach nothing (it runs the image's own code), stop it, and take a snapshot of \
+         your own volume:\n  \
+         aws ec2 run-instances --region {region} --image-id {image} --instance-type t3.micro \
+         --subnet-id <a subnet without a route out> --no-associate-public-ip-address\n  \
+         aws ec2 stop-instances --region {region} --instance-ids <the instance>\n  \
+         aws ec2 create-snapshot --region {region} --volume-id <its volume>\n  \
+         amisweep scan <the snapshot>",
+    ),
+    (
+        Case::NotFound,
+        "there is no such snapshot",
+        "Snapshots belong to one region, and this asked {region}; a deleted snapshot, and one \
+         that is not shared with you, look the same. See where it is:\n  \
+         aws ec2 describe-snapshots --region <region> --snapshot-ids {snapshot}\n  \
+         amisweep scan --region <region> {snapshot}",
+    ),
+    (
+        Case::Permission,
+        "the caller may not read the snapshot",
+        "Reading takes this policy on the caller (for a snapshot of another account, it must \
+         be shared with this one too):\n  \
+         {\"Version\": \"2012-10-17\", \"Statement\": [\n    \
+         {\"Effect\": \"Allow\", \"Action\": [\"ebs:ListSnapshotBlocks\", \
+         \"ebs:GetSnapshotBlock\"],\n     \
+         \"Resource\": \"arn:*:ec2:{region}::snapshot/{snapshot}\"},\n    \
+         {\"Effect\": \"Allow\", \"Action\": [\"ec2:DescribeImages\", \
+         \"ec2:DescribeSnapshots\"], \"Resource\": \"*\"}]}\n\
+         and kms:Decrypt on the key of an encrypted one. See who is calling:\n  \
+         aws sts get-caller-identity",
+    ),
+    (
+        Case::Other,
+        "the snapshot cannot be read",
+        "It is none of the refusals known here; the words above are AWS's own. The same call \
+         by hand:\n  \
+         aws ebs list-snapshot-blocks --region {region} --snapshot-id {snapshot} \
+         --max-results 100",
+    ),
+];
 
-/// The words of a case; `{…}` are filled in from the facts.
-fn advice(case: Case) -> &'static str {
-    match case {
-        Case::InstanceStore => {
-            "The root of {image} is an instance-store volume, kept as a bundle in S3, not as a \
-             snapshot. Launch it, write its disk to a file from inside, and scan the file:\n  \
-             amisweep scan disk.img"
-        }
-        Case::Outpost => {
-            "Snapshots on an Outpost are not served by the EBS direct APIs. Copy the AMI to the \
-             region and scan the copy:\n  \
-             aws ec2 copy-image --region {region} --source-region {region} --source-image-id \
-             {image} --name amisweep-copy"
-        }
-        Case::Archived => {
-            "The EBS direct APIs do not reach the archive tier. Restoring takes up to 72 hours and \
-             is billed per GB:\n  \
-             aws ec2 restore-snapshot-tier --region {region} --snapshot-id {snapshot} \
-             --temporary-restore-days 3\n  \
-             amisweep scan {snapshot}"
-        }
-        Case::Pending => {
-            "Blocks can be read once the snapshot is complete:\n  \
-             aws ec2 wait snapshot-completed --region {region} --snapshot-ids {snapshot}\n  \
-             amisweep scan {snapshot}"
-        }
-        Case::Key => {
-            "It is encrypted under {key}. Reading its blocks takes kms:Decrypt on that key, for \
-             this caller, in the key's policy or in a grant; a key of another account takes both \
-             that policy and an IAM policy here:\n  \
-             aws kms describe-key --region {region} --key-id {key}\n  \
-             aws kms get-key-policy --region {region} --key-id {key} --policy-name default"
-        }
-        Case::Marketplace => {
-            "Disks of Marketplace products are readable by nobody but AWS, through no API: not by \
-             a copy, not by mounting them on another instance. What a running instance shows of \
-             itself can be scanned from inside:\n  \
-             amisweep scan /"
-        }
-        Case::PublicSnapshot => {
-            "The EBS direct APIs do not serve public snapshots. A copy in your own account is \
-             yours to read; its storage is billed until you delete it:\n  \
-             aws ec2 copy-snapshot --region {region} --source-region {region} \
-             --source-snapshot-id {snapshot} --description amisweep-copy\n  \
-             aws ec2 wait snapshot-completed --region {region} --snapshot-ids <the copy>\n  \
-             amisweep scan <the copy>"
-        }
-        Case::OwnPublicSnapshot => {
-            "Everybody can make a volume from it, and the EBS direct APIs do not serve public \
-             snapshots. Stop the exposure first, then scan it:\n  \
-             aws ec2 modify-snapshot-attribute --region {region} --snapshot-id {snapshot} \
-             --attribute createVolumePermission --operation-type remove --group-names all\n  \
-             amisweep scan {snapshot}"
-        }
-        Case::LaunchOnly => {
-            "{image} belongs to account {owner}, which shares the right to launch it and not its \
-             snapshots, so neither the EBS direct APIs nor a copy are open to you. Launch it where \
-             it can reach nothing (it runs the image's own code), stop it, and take a snapshot of \
-             your own volume:\n  \
-             aws ec2 run-instances --region {region} --image-id {image} --instance-type t3.micro \
-             --subnet-id <a subnet without a route out> --no-associate-public-ip-address\n  \
-             aws ec2 stop-instances --region {region} --instance-ids <the instance>\n  \
-             aws ec2 create-snapshot --region {region} --volume-id <its volume>\n  \
-             amisweep scan <the snapshot>"
-        }
-        Case::NotFound => {
-            "Snapshots belong to one region, and this asked {region}; a deleted snapshot, and one \
-             that is not shared with you, look the same. See where it is:\n  \
-             aws ec2 describe-snapshots --region <region> --snapshot-ids {snapshot}\n  \
-             amisweep scan --region <region> {snapshot}"
-        }
-        Case::Permission => {
-            "Reading takes this policy on the caller (for a snapshot of another account, it must \
-             be shared with this one too):\n  \
-             {\"Version\": \"2012-10-17\", \"Statement\": [\n    \
-             {\"Effect\": \"Allow\", \"Action\": [\"ebs:ListSnapshotBlocks\", \
-             \"ebs:GetSnapshotBlock\"],\n     \
-             \"Resource\": \"arn:*:ec2:{region}::snapshot/{snapshot}\"},\n    \
-             {\"Effect\": \"Allow\", \"Action\": [\"ec2:DescribeImages\", \
-             \"ec2:DescribeSnapshots\"], \"Resource\": \"*\"}]}\n\
-             and kms:Decrypt on the key of an encrypted one. See who is calling:\n  \
-             aws sts get-caller-identity"
-        }
-        Case::Other => {
-            "It is none of the refusals known here; the words above are AWS's own. The same call \
-             by hand:\n  \
-             aws ebs list-snapshot-blocks --region {region} --snapshot-id {snapshot} \
-             --max-results 100"
-        }
-    }
+fn words(case: Case) -> (&'static str, &'static str) {
+    let found = WORDS.iter().find(|(of, ..)| *of == case);
+    found.map_or(("the snapshot cannot be read", ""), |(_, what, advice)| (what, advice))
 }
 
 fn fill(text: &str, subject: &Subject<'_>) -> String {
@@ -240,27 +253,13 @@ fn fill(text: &str, subject: &Subject<'_>) -> String {
         .replace("{image}", image.map_or("<the AMI>", |image| &image.id))
         .replace("{key}", key)
         .replace("{owner}", owner)
+        .replace("{outpost}", snapshot.outpost.as_deref().unwrap_or("<the Outpost>"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::Mapping;
     use super::*;
-
-    const ALL: [Case; 12] = [
-        Case::InstanceStore,
-        Case::Outpost,
-        Case::Archived,
-        Case::Pending,
-        Case::Key,
-        Case::Marketplace,
-        Case::PublicSnapshot,
-        Case::OwnPublicSnapshot,
-        Case::LaunchOnly,
-        Case::NotFound,
-        Case::Permission,
-        Case::Other,
-    ];
 
     fn image() -> ImageFacts {
         let mapping = Mapping {
@@ -370,14 +369,14 @@ mod tests {
         let standing = Standing::default();
         let subject =
             Subject { image: Some(&image), snapshot: &snapshot, standing, region: "eu-west-1" };
-        for case in ALL {
-            let text = fill(advice(case), &subject);
+        for (case, _, advice) in WORDS {
+            let text = fill(advice, &subject);
             let commands = ["\n  aws ", "\n  amisweep "];
             assert!(commands.iter().any(|c| text.contains(c)), "{case:?}");
-            for blank in ["{region}", "{snapshot}", "{image}", "{key}", "{owner}"] {
+            for blank in ["{region}", "{snapshot}", "{image}", "{key}", "{owner}", "{outpost}"] {
                 assert!(!text.contains(blank), "{case:?} {blank}");
             }
         }
-        assert!(fill(advice(Case::Key), &subject).contains("--key-id arn:key/1"));
+        assert!(fill(words(Case::Key).1, &subject).contains("--key-id arn:key/1"));
     }
 }

@@ -173,9 +173,13 @@ impl Cache {
         self.shared.room.notify_all();
     }
 
-    /// Everything before `offset` has been swept.
+    /// Everything before `offset` has been swept. Once that is all, nothing is held any more.
     pub fn passed(&self, offset: u64) {
-        self.shared.store().passed(offset.checked_div(BLOCK_BYTES).unwrap_or(0));
+        if self.len <= offset {
+            self.shared.store().clear();
+        } else {
+            self.shared.store().passed(offset.checked_div(BLOCK_BYTES).unwrap_or(0));
+        }
         self.shared.room.notify_all();
     }
 

@@ -2,6 +2,8 @@
 
 mod artifacts;
 #[cfg(feature = "aws")]
+mod ebs;
+#[cfg(feature = "aws")]
 mod emulator;
 mod ext;
 mod fat;

@@ -14,7 +14,7 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 4;
 
 /// How long one such call may take, its repetitions included.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// EC2, as far as it describes.
 pub struct Ec2 {

@@ -76,6 +76,7 @@ pub(super) struct Store {
     last_failure: Option<Arc<Error>>,
     /// Blocks before this one have been swept.
     passed: u64,
+    sweeping: bool,
     clock: u64,
     pinned: usize,
     unread: usize,
@@ -96,6 +97,7 @@ impl Store {
             failed: BTreeMap::new(),
             last_failure: None,
             passed: 0,
+            sweeping: false,
             clock: 0,
             pinned: 0,
             unread: 0,
@@ -186,6 +188,7 @@ impl Store {
     }
 
     pub(super) fn sweep_begins(&mut self) {
+        self.sweeping = true;
         self.gone = Bits::default();
         let unread: Vec<u64> =
             self.held.iter().filter(|(_, h)| h.class == Class::Unread).map(|(&b, _)| b).collect();
@@ -205,6 +208,15 @@ impl Store {
         }
     }
 
+    /// Let go of every block held: the image is done with.
+    pub(super) fn clear(&mut self) {
+        self.passed = u64::MAX;
+        self.held.clear();
+        self.order.clear();
+        self.pinned = 0;
+        self.unread = 0;
+    }
+
     pub(super) fn failures(&self, len: u64) -> Vec<Failure> {
         let whole = Run::new(0, len);
         let failure = |(&block, reason): (&u64, &Arc<Error>)| Failure {
@@ -215,9 +227,11 @@ impl Store {
     }
 
     /// The class of a block of class `before` once it has been read. One the sweep has still to
-    /// pass holds bytes of other files too: it is kept as long as there is room for such.
+    /// pass holds bytes of other files too: it is kept as long as there is room for such, of which
+    /// planning may take more, since nothing is fetched far ahead yet.
     fn class_once_read(&self, block: u64, before: Class) -> Class {
-        let pins = self.capacity.saturating_sub(self.capacity.div_ceil(4));
+        let half = self.capacity.div_ceil(2);
+        let pins = if self.sweeping { half } else { half.saturating_add(half.div_ceil(2)) };
         match before {
             _ if block < self.passed => Class::Passed,
             Class::Pinned => Class::Pinned,

@@ -155,6 +155,7 @@ fn volume_bytes(size: Option<i64>) -> Result<u64> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
 

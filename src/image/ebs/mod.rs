@@ -64,7 +64,7 @@ pub struct Options {
     pub block_timeout: Duration,
     /// After this many blocks failed in a row the rest are not tried; a refusal counts four.
     pub failures_in_a_row: u32,
-    /// Memory for the blocks of one snapshot, those on their way included.
+    /// Memory for the blocks of a target, those on their way included.
     pub cache_bytes: u64,
 }
 
@@ -83,7 +83,7 @@ impl Default for Options {
             backoff_most: Duration::from_secs(20),
             connect_timeout: Duration::from_millis(3100),
             read_timeout: Duration::from_secs(12),
-            block_timeout: Duration::from_secs(60),
+            block_timeout: Duration::from_mins(1),
             failures_in_a_row: 256,
             cache_bytes: 256 * 1024 * 1024,
         }
@@ -139,7 +139,7 @@ impl Ebs {
 
     /// Snapshot `id` as the `number`th image of its target.
     pub fn open(&self, id: &str, number: ImageNo) -> Result<Image> {
-        self.list(id).map(|snapshot| snapshot.open(number))
+        self.list(id).map(|snapshot| snapshot.open(number, self.options.cache_bytes))
     }
 
     async fn list_blocks(&self, id: &str) -> Result<Listing> {
@@ -220,8 +220,8 @@ impl Snapshot {
         )
     }
 
-    /// It as the `number`th image of its target.
-    pub fn open(self, number: ImageNo) -> Image {
+    /// It as the `number`th image of its target, with `cache_bytes` of memory for its blocks.
+    pub fn open(self, number: ImageNo, cache_bytes: u64) -> Image {
         let written = self.listing.written();
         let runtime = Arc::clone(&self.ebs.runtime);
         let source = self.source;
@@ -229,9 +229,8 @@ impl Snapshot {
             let source = Arc::clone(&source);
             runtime.spawn(async move { completion.done(source.block(block).await) });
         });
-        let bytes = self.ebs.options.cache_bytes;
         let len = self.listing.len();
-        let cache = Arc::new(Cache::new(number, len, written.clone(), bytes, fetch));
+        let cache = Arc::new(Cache::new(number, len, written.clone(), cache_bytes, fetch));
         let ahead = Some(Arc::clone(&cache));
         Image { number, name: self.id, bytes: cache, written, ahead }
     }

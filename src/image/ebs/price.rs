@@ -1,7 +1,7 @@
 //! The price of reading a snapshot, known exactly before the first block is fetched.
 //!
 //! <https://aws.amazon.com/ebs/pricing/>: the figures of us-east-1; other regions differ a little.
-#![expect(clippy::as_conversions, clippy::arithmetic_side_effects, reason = "floating point")]
+#![expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "an estimate")]
 
 /// Blocks of one page of a listing: the most the API gives, so that a listing takes few calls.
 pub(super) const PAGE_BLOCKS: u64 = 10_000;

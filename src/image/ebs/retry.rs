@@ -100,7 +100,7 @@ mod tests {
         refusal.retry_after = Some(Duration::from_secs(3));
         let next = Attempts::default().after(&refusal, &Options::default(), 0);
         assert_eq!(next, Next::After(Duration::from_secs(3)));
-        refusal.retry_after = Some(Duration::from_secs(86_400));
+        refusal.retry_after = Some(Duration::from_hours(24));
         let next = Attempts::default().after(&refusal, &Options::default(), 0);
         assert_eq!(next, Next::After(Options::default().backoff_most));
     }
