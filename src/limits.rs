@@ -256,3 +256,6 @@ pub const COMMAND_SECRETS: usize = 64;
 
 /// Parts of one MIME message; cloud-init's own have a handful.
 pub const MIME_PARTS: usize = 1000;
+
+/// Matches kept of one parsed file; a history or password store of a person has hundreds.
+pub const MATCHES_PER_BLOB: usize = 20_000;

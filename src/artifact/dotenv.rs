@@ -49,22 +49,24 @@ fn applies(blob: &Blob<'_>) -> bool {
             "etc/bashrc",
             "ecs/ecs.config",
             "*.service",
-            "service.d/*.conf",
+            "*service.d/*.conf",
         ],
-    ) || (paths::under(name, "*.service.d") && name.ends_with(b".conf"))
+    )
 }
 
 fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
     let mut profile = aws::Profile::default();
+    // In a unit, other names are settings of systemd, such as `LoadCredential=`.
+    let unit = paths::ends_with_any(&blob.name, &["*.service", "*service.d/*.conf"]);
     for line in Piece::whole(&blob.bytes).lines() {
         let line = line.trim();
         if let Some(units) = line.strip_prefix(b"Environment=") {
             for word in unit_words(units) {
                 variable(word, &mut profile, out);
             }
-            continue;
+        } else if !unit {
+            variable(line, &mut profile, out);
         }
-        variable(line, &mut profile, out);
     }
     profile.report(out);
     Ok(())

@@ -29,7 +29,8 @@ mod wireguard;
 mod yaml;
 
 use crate::blob::{Blob, Budget, Out};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
 
 /// A parser of one kind of file.
 pub struct Artifact {
@@ -40,6 +41,27 @@ pub struct Artifact {
     /// Parse. Matches carry spans of the blob's bytes; an error is coverage, what was found
     /// before it stays.
     pub run: fn(&Blob<'_>, &mut Budget, &mut dyn FnMut(Out<'_>)) -> Result<()>,
+}
+
+/// Read `blob` with every parser that is for it; what they hand back goes to `out`, at most
+/// [`limits::MATCHES_PER_BLOB`] matches of it. Returns what kept them from reading it all.
+pub fn read(blob: &Blob<'_>, budget: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut matches = 0usize;
+    for artifact in ARTIFACTS.iter().filter(|artifact| (artifact.applies)(blob)) {
+        let result = (artifact.run)(blob, budget, &mut |found| {
+            matches += usize::from(matches!(found, Out::Match(_)));
+            if matches <= limits::MATCHES_PER_BLOB || matches!(found, Out::Blob(_)) {
+                out(found);
+            }
+        });
+        errors.extend(result.err());
+    }
+    if matches > limits::MATCHES_PER_BLOB {
+        let error = Error::new(ErrorKind::Limit, "a file has too many matches");
+        errors.push(error.detail(matches));
+    }
+    errors
 }
 
 /// Every parser. More than one may apply to a file.

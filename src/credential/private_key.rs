@@ -206,6 +206,13 @@ mod tests {
     }
 
     #[test]
+    fn knows_published_keys() {
+        let print = "SHA256:1M4RzhMyWuFS/86uPY/ce2prh/dVTHW7iD2RhpquOZA";
+        assert_eq!(known_public(print), Some("vagrant insecure key"));
+        assert_eq!(known_public("SHA256:"), None);
+    }
+
+    #[test]
     fn refuses_what_is_no_key() {
         for label in ["RSA PRIVATE KEY", "PRIVATE KEY", "OPENSSH PRIVATE KEY", "CERTIFICATE"] {
             assert_eq!(inspect(block(label, "", b"nothing of the kind").as_bytes()), None);

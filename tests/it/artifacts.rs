@@ -10,10 +10,11 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::cast_possible_truncation, reason = "random numbers may lose bits")]
 
-use amisweep::artifact::ARTIFACTS;
+use amisweep::artifact;
 use amisweep::blob::{Blob, Budget, Meta, Out};
 use amisweep::credential::{aws_id, base64, openssh};
 use amisweep::finding::Match;
+use amisweep::limits;
 use amisweep::locator::{Area, Locator};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -153,33 +154,31 @@ fn sweep(name: &str, bytes: &[u8]) -> (Vec<(String, Vec<u8>, Match)>, Vec<String
     let mut found = Vec::new();
     let mut errors = Vec::new();
     while let Some((blob, depth)) = todo.pop() {
-        for artifact in ARTIFACTS.iter().filter(|a| (a.applies)(&blob)) {
-            budget.depth = depth;
-            let mut nested = Vec::new();
-            let result = (artifact.run)(&blob, &mut budget, &mut |out| match out {
-                Out::Match(m) => {
-                    let place = blob.at.to_string();
-                    let place = place.find('!').map_or("", |at| &place[at..]).to_owned();
-                    let end = usize::try_from(m.span.end()).unwrap();
-                    assert!(end <= blob.bytes.len(), "{place}: span past the end");
-                    let bytes = blob.bytes[usize::try_from(m.span.start).unwrap()..end].to_vec();
-                    found.push((place, bytes, m));
-                }
-                Out::Blob(inner) => {
-                    let run = inner.decoded_from.expect("a view says what it was decoded from");
-                    assert!(run.end() <= blob.bytes.len() as u64);
-                    nested.push(Blob {
-                        at: inner.at,
-                        name: Cow::Owned(inner.name.into_owned()),
-                        meta: inner.meta,
-                        bytes: Cow::Owned(inner.bytes.into_owned()),
-                        decoded_from: inner.decoded_from,
-                    });
-                }
-            });
-            errors.extend(result.err().map(|e| e.message()));
-            todo.extend(nested.into_iter().map(|b| (b, depth.saturating_sub(1))));
-        }
+        budget.depth = depth;
+        let mut nested = Vec::new();
+        let trouble = artifact::read(&blob, &mut budget, &mut |out| match out {
+            Out::Match(m) => {
+                let place = blob.at.to_string();
+                let place = place.find('!').map_or("", |at| &place[at..]).to_owned();
+                let end = usize::try_from(m.span.end()).unwrap();
+                assert!(end <= blob.bytes.len(), "{place}: span past the end");
+                let bytes = blob.bytes[usize::try_from(m.span.start).unwrap()..end].to_vec();
+                found.push((place, bytes, m));
+            }
+            Out::Blob(inner) => {
+                let run = inner.decoded_from.expect("a view says what it was decoded from");
+                assert!(run.end() <= blob.bytes.len() as u64);
+                nested.push(Blob {
+                    at: inner.at,
+                    name: Cow::Owned(inner.name.into_owned()),
+                    meta: inner.meta,
+                    bytes: Cow::Owned(inner.bytes.into_owned()),
+                    decoded_from: inner.decoded_from,
+                });
+            }
+        });
+        errors.extend(trouble.iter().map(amisweep::error::Error::message));
+        todo.extend(nested.into_iter().map(|b| (b, depth.saturating_sub(1))));
     }
     (found, errors)
 }
@@ -274,12 +273,13 @@ fn windows_line_ends_change_nothing() {
 #[test]
 fn cut_and_flipped_files_are_survived() {
     for case in cases() {
-        let step = (case.content.len() / 48).max(1);
+        let whole = std::env::var_os("AMISWEEP_DEEP").is_some();
+        let step = if whole { 1 } else { (case.content.len() / 48).max(1) };
         for cut in (0..case.content.len()).step_by(step) {
             sweep(&case.path, &case.content[..cut]);
         }
         let mut random = seeded(&case.path);
-        for _ in 0..96 {
+        for _ in 0..if whole { 20_000 } else { 96 } {
             let mut bytes = case.content.clone();
             for _ in 0..=random.next() % 4 {
                 let at = (random.next() % bytes.len().max(1) as u64) as usize;
@@ -432,6 +432,27 @@ fn deep_certificate_subject() {
     let subject = amisweep::credential::der::certificate_subject(&pem.body).unwrap();
     assert_eq!(subject.common_name.as_deref(), Some("kubernetes-admin"));
     assert_eq!(subject.organisations, ["system:masters", "ops"]);
+}
+
+/// A file of more matches than a run may keep says so, and keeps the first.
+#[test]
+fn a_flood_is_cut() {
+    let text = "machine h login u password p\n".repeat(limits::MATCHES_PER_BLOB + 5);
+    let (found, errors) = sweep("/root/.netrc", text.as_bytes());
+    assert_eq!(found.len(), limits::MATCHES_PER_BLOB);
+    assert_eq!(errors, ["a file has too many matches (20005)"]);
+}
+
+/// Views inside views end with the budget.
+#[test]
+fn nesting_is_bounded() {
+    let mut data = b"#!/bin/sh\nsshpass -p abcdef ssh h\n".to_vec();
+    for _ in 0..12 {
+        data = gzip(&data);
+    }
+    let (found, errors) = sweep("/var/lib/cloud/instance/user-data.txt", &data);
+    assert!(found.is_empty());
+    assert_eq!(errors, ["decoded views nest too deeply"]);
 }
 
 /// Long files of one fragment over and over: what is not linear takes minutes here.
