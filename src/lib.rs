@@ -1,27 +1,52 @@
 //! amisweep reads the disk inside an Amazon Machine Image and answers one question: if this image
 //! is public, shared or unencrypted, what does an attacker get, and what do we rotate first?
 
-pub mod artifact;
-pub mod blob;
-pub mod bytes;
-#[cfg(feature = "aws")]
-pub mod cli;
-pub mod coverage;
-pub mod credential;
-pub mod detect;
-#[cfg(feature = "aws")]
-pub mod emulator;
+// The floor, in this order: each imports what stands before it.
+pub mod run;
+// rustfmt keeps groups apart, and their order is the reading order.
+
+pub mod limits;
+
+pub mod locator;
+
 pub mod error;
+
+pub mod bytes;
+
+pub mod finding;
+
+pub mod blob;
+
+pub mod coverage;
+
+pub mod outcome;
+
+pub mod credential;
+
+// The parts: they import the floor and never each other.
+pub mod image;
+
+pub mod volume;
+
+pub mod filesystem;
+
+pub mod artifact;
+
+pub mod detect;
+
+// Where the parts meet.
+pub mod sweep;
+
+// What it means, and how it is told.
 #[cfg(feature = "aws")]
 pub mod exposure;
-pub mod filesystem;
-pub mod finding;
-pub mod image;
-pub mod limits;
-pub mod locator;
-pub mod outcome;
+
 pub mod policy;
+
 pub mod report;
-pub mod run;
-pub mod sweep;
-pub mod volume;
+
+// The face.
+#[cfg(feature = "aws")]
+pub mod emulator;
+
+pub mod cli;

@@ -1,9 +1,17 @@
 //! The command line: one file per command. Nothing imports it.
 
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(feature = "aws")]
+mod demo;
+#[cfg(feature = "aws")]
+mod emulator;
 mod init;
 mod key;
 mod progress;
 mod scan;
+#[cfg(feature = "aws")]
+mod session;
 
 use crate::error::{Error, ErrorKind};
 use clap::{Parser, Subcommand};
@@ -31,6 +39,10 @@ struct Cli {
 enum Command {
     Scan(scan::Args),
     Init(init::Args),
+    #[cfg(feature = "aws")]
+    Demo(demo::Args),
+    #[cfg(feature = "aws")]
+    Emulator(emulator::Args),
 }
 
 /// Run the command line of this process.
@@ -46,6 +58,10 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Init(args) => init::run(&args),
+        #[cfg(feature = "aws")]
+        Command::Demo(args) => demo::run(&args),
+        #[cfg(feature = "aws")]
+        Command::Emulator(args) => emulator::run(&args).map(|()| 0),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -94,12 +94,19 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 pub(super) fn run(args: &Args) -> Result<u8> {
-    let reveal = may_reveal(args)?;
+    may_reveal(args)?;
     #[cfg(feature = "aws")]
-    if let Some(code) = super::aws::estimate_only(args)? {
-        return Ok(code);
+    match super::aws::open(args)? {
+        super::aws::Asked::Elsewhere => {}
+        super::aws::Asked::Estimated => return Ok(0),
+        super::aws::Asked::Opened(opened) => return finish(args, opened),
     }
-    let opened = open(args)?;
+    finish(args, open(args)?)
+}
+
+/// Scan what was opened, and report.
+pub(super) fn finish(args: &Args, opened: Opened) -> Result<u8> {
+    let reveal = may_reveal(args)?;
     let report = scan(args, opened)?;
     write(args, &report, reveal)?;
     Ok(report.verdict.exit_code())
@@ -114,10 +121,6 @@ pub(super) struct Opened {
 }
 
 fn open(args: &Args) -> Result<Opened> {
-    #[cfg(feature = "aws")]
-    if let Some(opened) = super::aws::open(args)? {
-        return Ok(opened);
-    }
     let path = args.target.as_path();
     #[cfg(not(feature = "aws"))]
     if looks_like_aws(path) {

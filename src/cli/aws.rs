@@ -1,0 +1,139 @@
+//! AWS targets of `amisweep scan`: flags, what the scan costs before it begins, and opening.
+
+use super::scan::{Args, Opened, looks_like_aws};
+use super::session::{Flags as SessionFlags, Listed, Session};
+use crate::error::{Error, ErrorKind, Result};
+use crate::image::ebs::{Estimate, Options};
+use crate::report::text::size;
+use crate::sweep::Target;
+use std::io::Write as _;
+
+/// How AWS is asked.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "AWS")]
+pub(super) struct Flags {
+    /// The profile of the AWS configuration files.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// The region, over what the profile or the environment says.
+    #[arg(long, value_name = "REGION")]
+    region: Option<String>,
+
+    /// Another endpoint for every service: the emulator, a private one.
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+
+    /// Block requests a second, at most; AWS allows an account and a snapshot 1,000.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    max_rps: Option<u32>,
+
+    /// Print blocks, dollars and seconds, and stop before the first block is read.
+    #[arg(long)]
+    estimate: bool,
+
+    /// Refuse to begin when the calls to AWS cost more than this many dollars.
+    #[arg(long, value_name = "DOLLARS", value_parser = parse_dollars)]
+    max_cost: Option<f64>,
+}
+
+fn parse_dollars(text: &str) -> Result<f64, String> {
+    match text.trim_start_matches('$').parse::<f64>() {
+        Ok(dollars) if dollars.is_finite() && dollars >= 0.0 => Ok(dollars),
+        _ => Err("not an amount of dollars".to_owned()),
+    }
+}
+
+/// What became of a target that may be one of AWS's.
+pub(super) enum Asked {
+    /// It is none.
+    Elsewhere,
+    /// Only the estimate was wanted, and it was given.
+    Estimated,
+    /// It is listed and ready to be swept.
+    Opened(Opened),
+}
+
+/// List the target's snapshots, tell what reading them costs, and open them.
+pub(super) fn open(args: &Args) -> Result<Asked> {
+    if !looks_like_aws(&args.target) {
+        return elsewhere(args);
+    }
+    let flags = SessionFlags {
+        profile: args.aws.profile.clone(),
+        region: args.aws.region.clone(),
+        endpoint_url: args.aws.endpoint_url.clone(),
+    };
+    let session = Session::new(&flags, options(args))?;
+    through(args, &session)
+}
+
+/// The same over a session that stands already.
+pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
+    let name = args.target.to_string_lossy().into_owned();
+    let listed = session.list(&name)?;
+    let estimate = listed.estimate();
+    if args.aws.estimate {
+        let mut stdout = std::io::stdout();
+        let printed = writeln!(stdout, "{}", told(&estimate)).and_then(|()| stdout.flush());
+        printed.map_err(crate::report::output::failed)?;
+        return Ok(Asked::Estimated);
+    }
+    if let Some(limit) = args.aws.max_cost.filter(|limit| estimate.dollars > *limit) {
+        let what = "the scan costs more than --max-cost allows; nothing was read";
+        return Err(Error::new(ErrorKind::Usage, what)
+            .detail(format_args!("{}, limit ${limit}", told(&estimate))));
+    }
+    if !args.quiet {
+        super::say(&format!("{name} in {}: {}", session.region(), told(&estimate)));
+    }
+    Ok(Asked::Opened(opened(name, listed)))
+}
+
+/// How snapshots are read, as the flags have it.
+pub(super) fn options(args: &Args) -> Options {
+    let mut options = Options { cache_bytes: args.memory, ..Options::default() };
+    if let Some(rate) = args.aws.max_rps {
+        options.requests_per_second = rate;
+    }
+    options
+}
+
+fn elsewhere(args: &Args) -> Result<Asked> {
+    if args.aws.estimate {
+        let what = "a local target costs nothing; --estimate is for ami-… and snap-…";
+        return Err(Error::new(ErrorKind::Usage, what).detail(args.target.display()));
+    }
+    Ok(Asked::Elsewhere)
+}
+
+fn opened(name: String, listed: Listed) -> Opened {
+    let kind = if listed.image.is_some() { "ami" } else { "snapshot" };
+    let images = listed.open();
+    let names = images.iter().map(|image| image.name.to_string()).collect();
+    Opened { name, kind, images: names, target: Target::Images(images) }
+}
+
+fn told(estimate: &Estimate) -> String {
+    format!(
+        "{} blocks ({}) to read, about ${:.4} for {} calls, {:.0} s or more at the allowed rate",
+        estimate.blocks,
+        size(estimate.bytes()),
+        estimate.dollars,
+        estimate.blocks + estimate.list_calls,
+        estimate.seconds_at_quota.ceil(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dollars_are_amounts() {
+        assert_eq!(parse_dollars("$0.25"), Ok(0.25));
+        for bad in ["", "-1", "NaN", "inf", "much"] {
+            assert!(parse_dollars(bad).is_err(), "{bad}");
+        }
+    }
+}
