@@ -339,6 +339,11 @@ fn a_refusal_says_which_case_it_is() {
         assert!(error.what().contains(what), "{what}: {text}");
         assert!(text.contains(next), "{what}: {text}");
     }
+    let emulator = Emulator::start(served("denied-policy:op=list")).unwrap();
+    let text = open(&emulator).err().unwrap().message();
+    assert!(text.starts_with("the caller may not read") && text.contains("ebs:GetSnapshotBlock"));
+    assert!(text.contains("(AccessDeniedException: User"), "{text}");
+
     let emulator = Emulator::start(served("")).unwrap();
     let session = session(&emulator, options());
     assert_eq!(session.open("ami-dead").err().unwrap().kind(), ErrorKind::NotFound);

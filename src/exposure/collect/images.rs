@@ -5,7 +5,10 @@ use crate::exposure::{ImageFacts, Mapping, SnapshotFacts, Standing};
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_ec2::types::{BlockDeviceMapping, DeviceType, Image, Snapshot};
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, CreateVolumePermission, DeviceType, Image, PermissionGroup, Snapshot,
+    SnapshotAttributeName,
+};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use std::time::Duration;
@@ -75,13 +78,24 @@ impl Ec2 {
         let described =
             |answer: &[Snapshot]| answer.iter().any(|found| found.snapshot_id() == Some(snapshot));
         let own = self.client.describe_snapshots().snapshot_ids(snapshot).owner_ids("self");
-        let all = self.client.describe_snapshots().snapshot_ids(snapshot);
-        let all = all.restorable_by_user_ids("all");
-        Standing {
-            image_mine,
-            snapshot_mine: own.send().await.ok().map(|a| described(a.snapshots())),
-            snapshot_public: all.send().await.ok().map(|a| described(a.snapshots())),
-        }
+        let snapshot_mine = own.send().await.ok().map(|a| described(a.snapshots()));
+        let snapshot_public = if snapshot_mine == Some(true) {
+            self.own_is_public(snapshot).await
+        } else {
+            let all = self.client.describe_snapshots().snapshot_ids(snapshot);
+            let all = all.restorable_by_user_ids("all").send().await;
+            all.ok().map(|a| described(a.snapshots()))
+        };
+        Standing { image_mine, snapshot_mine, snapshot_public }
+    }
+
+    /// Whether a snapshot of ours is public; its owner alone may ask so.
+    async fn own_is_public(&self, snapshot: &str) -> Option<bool> {
+        let permission = SnapshotAttributeName::CreateVolumePermission;
+        let request = self.client.describe_snapshot_attribute().snapshot_id(snapshot);
+        let answer = request.attribute(permission).send().await.ok()?;
+        let everybody = |p: &CreateVolumePermission| p.group() == Some(&PermissionGroup::All);
+        Some(answer.create_volume_permissions().iter().any(everybody))
     }
 }
 

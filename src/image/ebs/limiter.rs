@@ -1,8 +1,9 @@
 //! The limiter: how many requests are under way, and how many a second, over all snapshots.
 //!
 //! Both follow what AWS can take: they grow a little with every success and halve when it
-//! throttles, the number under way also when it does not answer in time. One throttle seldom comes
-//! alone, so nothing halves twice within a moment.
+//! throttles, the number under way also when it does not answer in time. Until that happens first,
+//! the number under way doubles with every round. One throttle seldom comes alone, so nothing
+//! halves twice within a moment.
 
 use super::Options;
 use super::refusal::Class;
@@ -129,7 +130,7 @@ impl State {
 
     fn succeeded(&mut self) {
         self.successes = self.successes.saturating_add(1);
-        if self.width <= self.successes {
+        if self.halved.is_none() || self.width <= self.successes {
             self.successes = 0;
             self.width = self.width.saturating_add(1).min(self.width_most);
         }
@@ -171,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn grows_by_one_a_round_and_halves_once_a_moment() {
+    fn doubles_a_round_until_it_halves_and_grows_by_one_after() {
         let mut s = state();
         assert_eq!(s.width, 32);
         (0..32).for_each(|_| s.succeeded());
-        assert_eq!(s.width, 33);
+        assert_eq!(s.width, 64);
         (0..20_000).for_each(|_| s.succeeded());
         assert_eq!(s.width, 128);
 
@@ -187,6 +188,8 @@ mod tests {
         assert_eq!((s.width, s.rate), (64, 500_000));
         s.refused(Class::Slow, None, at(600));
         assert_eq!((s.width, s.rate), (32, 500_000));
+        (0..32).for_each(|_| s.succeeded());
+        assert_eq!((s.width, s.rate), (33, 506_400));
         (0..100).for_each(|n| s.refused(Class::Throttled, None, at(2000 + n * 1000)));
         assert_eq!((s.width, s.rate), (1, 8000));
         s.refused(Class::Denied, None, at(999_000));

@@ -140,7 +140,8 @@ fn judge(said: &Said<'_>) -> Refusal {
         "" => format!("status {}", said.status),
         code => code.to_owned(),
     };
-    if !said.reason.is_empty() {
+    // Where a reason is due and none came, the SDK makes up words of its own.
+    if said.reason.bytes().any(|b| b == b'_') {
         let _ = write!(detail, " {}", said.reason);
     }
     if !said.message.is_empty() {
@@ -231,6 +232,8 @@ mod tests {
             judge(&said).into_error().message(),
             "AWS refused to read the snapshot (AccessDeniedException UNAUTHORIZED_ACCOUNT: no)"
         );
+        let said = Said { code: "X", reason: "no value was set", ..Said::default() };
+        assert_eq!(judge(&said).detail, "X");
         let bare = Said { status: 500, ..Said::default() };
         assert_eq!(judge(&bare).detail, "status 500");
         assert_eq!(milliseconds(" 250 "), Some(Duration::from_millis(250)));
