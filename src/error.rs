@@ -70,6 +70,14 @@ impl Error {
         self
     }
 
+    /// With the name of whoever failed put before its particulars.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Error {
+        let detail = self.inner.detail.take().map_or_else(String::new, |d| format!(": {d}"));
+        self.inner.detail = Some(format!("{name}{detail}"));
+        self
+    }
+
     /// With the place, unless a deeper layer already gave one.
     #[must_use]
     pub fn at(mut self, at: &Locator) -> Error {

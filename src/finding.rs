@@ -182,6 +182,9 @@ pub struct Match {
     pub span: Run,
     /// What was read about it.
     pub facts: Facts,
+    /// For a subject that was decoded from the bytes of `span`: how, and where it stands in the
+    /// decoded view.
+    pub decoded: Option<(&'static str, Run)>,
 }
 
 impl Match {
@@ -195,7 +198,15 @@ impl Match {
             subject,
             span,
             facts: Facts::new(),
+            decoded: None,
         }
+    }
+
+    /// Decoded from the bytes of its span by `format`, at `span` of the decoded view.
+    #[must_use]
+    pub fn decoded_by(mut self, format: &'static str, span: Run) -> Match {
+        self.decoded = Some((format, span));
+        self
     }
 
     /// With one more fact; empty values are left out.

@@ -2,6 +2,7 @@
 
 use super::piece::Piece;
 use crate::finding::{Grade, Harmless, Match, Rule, Secret, Severity, Subject};
+use crate::run::Run;
 
 /// What a name says its value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub(super) fn decoded(
         Kind::Token => Subject::Secret(secret),
     };
     let mut found = Match::new(rule, grade, subject, piece.run());
+    if value != piece.bytes {
+        found = found.decoded_by("unescape", Run::new(0, value.len() as u64));
+    }
     if is_placeholder(value) {
         found.harmless = Some(Harmless::Placeholder);
     }

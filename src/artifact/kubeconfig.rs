@@ -10,6 +10,7 @@ use crate::blob::{Blob, Budget, Out};
 use crate::credential::{base64, der, pem, private_key};
 use crate::error::Result;
 use crate::finding::{Grade, Match, Rule, Severity};
+use crate::run::Run;
 use std::collections::BTreeMap;
 
 /// The parser.
@@ -159,11 +160,14 @@ fn credential(leaf: &Leaf<'_>) -> Option<Match> {
 /// A key in PEM, in base64.
 fn client_key(leaf: &Leaf<'_>) -> Option<Match> {
     let text = base64::decode(&leaf.value).unwrap_or_default();
-    let block = pem::find(&text, 0).and_then(|range| text.get(range)).unwrap_or_default();
+    let range = pem::find(&text, 0).unwrap_or_default();
+    let span = Run::new(range.start as u64, range.len() as u64);
+    let block = text.get(range).unwrap_or_default();
     let Some(key) = private_key::inspect(block) else {
         return Some(judge::found(&CLIENT_KEY, Grade::Plausible, Kind::Token, leaf.raw));
     };
     let mut found = judge::decoded(&CLIENT_KEY, Grade::Proven, (Kind::Token, block), leaf.raw);
+    found = found.decoded_by("base64", span);
     if key.encrypted {
         found = judge::at_most(found, Severity::Medium);
     }

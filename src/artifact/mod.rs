@@ -31,6 +31,7 @@ mod yaml;
 use crate::blob::{Blob, Budget, Out};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// A parser of one kind of file.
 pub struct Artifact {
@@ -49,13 +50,17 @@ pub fn read(blob: &Blob<'_>, budget: &mut Budget, out: &mut dyn FnMut(Out<'_>)) 
     let mut errors = Vec::new();
     let mut matches = 0usize;
     for artifact in ARTIFACTS.iter().filter(|artifact| (artifact.applies)(blob)) {
-        let result = (artifact.run)(blob, budget, &mut |found| {
+        let mut bounded = |found: Out<'_>| {
             matches += usize::from(matches!(found, Out::Match(_)));
             if matches <= limits::MATCHES_PER_BLOB || matches!(found, Out::Blob(_)) {
                 out(found);
             }
-        });
-        errors.extend(result.err());
+        };
+        // One parser that fails must not cost what the others find.
+        let run = AssertUnwindSafe(|| (artifact.run)(blob, budget, &mut bounded));
+        let failed = |_| Err(Error::new(ErrorKind::Internal, "a parser failed on this file"));
+        let result = catch_unwind(run).unwrap_or_else(failed);
+        errors.extend(result.err().map(|error| error.named(artifact.name)));
     }
     if matches > limits::MATCHES_PER_BLOB {
         let error = Error::new(ErrorKind::Limit, "a file has too many matches");

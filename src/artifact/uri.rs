@@ -6,6 +6,7 @@ use super::piece::Piece;
 use crate::credential::base64;
 use crate::finding::{Grade, Match, Rule};
 use crate::limits;
+use crate::run::Run;
 
 /// The user information of a URI, and its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,8 @@ pub(super) fn basic(rule: &'static Rule, credential: Piece<'_>) -> Option<Match>
     // What does not decode to text is no user and password.
     std::str::from_utf8(&text).ok()?;
     let found = judge::decoded(rule, Grade::Proven, (Kind::Password, password), credential);
+    let after_user = user.len() as u64 + 1;
+    let found = found.decoded_by("base64", Run::new(after_user, password.len() as u64));
     Some(found.fact("user", super::piece::text(user)))
 }
 

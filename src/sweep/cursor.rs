@@ -4,6 +4,7 @@ use super::plan::{Item, Plan, What};
 use crate::filesystem::{At, Stream};
 use crate::limits::{HOLE_SPLIT_BYTES, WINDOW_BYTES};
 use crate::run::{ImageNo, Run};
+use std::cmp::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 /// A window of an item, in the item's own bytes.
@@ -53,21 +54,45 @@ impl<'p> Cursor<'p> {
         Cursor { plan, state: Mutex::new(State { walk: Walk::default(), places }) }
     }
 
+    /// Every worker is at `now` or beyond; the images before it are done with.
+    fn passed(&self, first: ImageNo, now: (ImageNo, u64)) {
+        for image in &self.plan.images {
+            if let Some(cache) = image.ahead.as_ref().filter(|_| image.number >= first) {
+                match image.number.cmp(&now.0) {
+                    Ordering::Less => cache.passed(u64::MAX),
+                    Ordering::Equal => cache.passed(now.1),
+                    Ordering::Greater => {}
+                }
+            }
+        }
+    }
+
     /// The next window for this worker.
     pub(super) fn next(&self, worker: usize) -> Option<Unit> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let unit = state.walk.next(self.plan);
         let before = state.places.iter().flatten().min().copied();
         if let Some(place) = state.places.get_mut(worker) {
-            *place = unit.map(|unit| unit.item.at);
+            *place = unit.map(place_of);
         }
         let now = state.places.iter().flatten().min().copied();
         drop(state);
-        if let Some((image, offset)) = now.filter(|_| now != before) {
-            let image = self.plan.images.get(usize::from(image.0));
-            image.and_then(|image| image.ahead.as_ref()).into_iter().for_each(|c| c.passed(offset));
+        if let (Some(now), Some(before)) = (now, before)
+            && now != before
+        {
+            self.passed(before.0, now);
         }
         unit
+    }
+}
+
+/// Where a unit begins on the target. A file's later windows may lie anywhere, so its beginning
+/// stands for them; a run of the remainder goes on where it left off.
+fn place_of(unit: Unit) -> (ImageNo, u64) {
+    let (image, start) = unit.item.at;
+    match unit.item.what {
+        What::Raw { .. } => (image, start.saturating_add(unit.window.start)),
+        What::File { .. } => (image, start),
     }
 }
 

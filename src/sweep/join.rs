@@ -39,7 +39,7 @@ impl FingerprintKey {
         match &found.subject {
             Subject::Secret(secret) | Subject::Password(secret) => {
                 mac.update(b"secret\0");
-                mac.update(secret.expose().trim_ascii());
+                mac.update(&normal(secret.expose()));
             }
             Subject::Fact(bytes) => {
                 mac.update(b"fact\0");
@@ -52,6 +52,25 @@ impl FingerprintKey {
         short.iter_mut().zip(mac.finalize().into_bytes()).for_each(|(to, from)| *to = from);
         Fingerprint(short)
     }
+}
+
+/// A secret without what differs between its copies: white space around it and, for a key in PEM,
+/// how its lines are broken, be it by escapes in JSON.
+fn normal(secret: &[u8]) -> Zeroizing<Vec<u8>> {
+    let secret = secret.trim_ascii();
+    if !secret.starts_with(b"-----BEGIN") {
+        return Zeroizing::new(secret.to_vec());
+    }
+    let mut kept = Zeroizing::new(Vec::with_capacity(secret.len()));
+    let mut bytes = secret.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if bytes.next_if(|next| matches!(next, b'n' | b'r')).is_some() => {}
+            byte if byte.is_ascii_whitespace() => {}
+            byte => kept.push(byte),
+        }
+    }
+    kept
 }
 
 /// The findings of one worker, or of all.

@@ -1,16 +1,14 @@
 //! Nested views: what parsers read from a file, and from what they decode out of it.
 
-use crate::artifact::{ARTIFACTS, Artifact};
+use crate::artifact::{self, ARTIFACTS};
 use crate::blob::{Blob, Budget, Out};
 use crate::coverage::Coverage;
 use crate::detect::{Engine, Scratch, Window};
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::finding::{Grade, Match};
-use crate::limits::NESTED_DEPTH;
 use crate::locator::Locator;
 use crate::run::Run;
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Something a parser found, in the file itself or in a view decoded from it.
 pub(super) struct Nested {
@@ -34,6 +32,7 @@ pub(super) fn explore(
     coverage: &mut Coverage,
 ) -> Vec<Nested> {
     let mut budget = Budget::default();
+    let depth = budget.depth;
     let mut found = Vec::new();
     let mut views: Vec<(Blob<'static>, Option<Run>)> = Vec::new();
     let mut matches = Vec::new();
@@ -50,15 +49,12 @@ pub(super) fn explore(
     while let Some((view, from)) = views.pop() {
         let window = Window { bytes: &view.bytes, owned: 0..view.bytes.len(), path: None };
         engine.scan(&window, scratch, &mut |m| matches.push(m));
-        if view.at.members.len() >= NESTED_DEPTH {
-            let error = Error::new(ErrorKind::Limit, "decoded views nest too deep");
-            coverage.error_at(&view.at, &error);
-        } else {
-            parse(&view, &mut budget, coverage, &mut |out| match out {
-                Out::Match(m) => matches.push(m),
-                Out::Blob(inner) => views.push((into_owned(inner), from)),
-            });
-        }
+        // Views nest no deeper than the budget has it: a parser that would go on says so.
+        budget.depth = depth.saturating_sub(view.at.members.len());
+        parse(&view, &mut budget, coverage, &mut |out| match out {
+            Out::Match(m) => matches.push(m),
+            Out::Blob(inner) => views.push((into_owned(inner), from)),
+        });
         overlap_weak(&mut matches);
         found.extend(matches.drain(..).map(|m| Nested {
             found: m,
@@ -75,25 +71,13 @@ fn parse(
     coverage: &mut Coverage,
     out: &mut dyn FnMut(Out<'_>),
 ) {
-    let applies = |artifact: &&Artifact| (artifact.applies)(blob);
-    for artifact in ARTIFACTS.iter().filter(applies) {
-        let parsed = catch_unwind(AssertUnwindSafe(|| (artifact.run)(blob, budget, out)));
-        match parsed {
-            Ok(Ok(())) => {}
-            // The raw view is swept all the same, so a file that breaks its own format is only
-            // remarked; one that is too much to decode was not looked at whole.
-            Ok(Err(error)) if error.kind() == ErrorKind::Limit => {
-                coverage.error_at(&blob.at, &error);
-            }
-            Ok(Err(error)) => {
-                let what = format!("{}: {}", artifact.name, error.message());
-                coverage.remark(Some(blob.at.clone()), what);
-            }
-            Err(_) => {
-                let error = Error::new(ErrorKind::Internal, "a parser failed on this file")
-                    .detail(artifact.name);
-                coverage.error_at(&blob.at, &error);
-            }
+    for error in artifact::read(blob, budget, out) {
+        // The raw view is swept all the same, so a file that breaks its own format is only
+        // remarked; one that was not looked at whole makes the result incomplete.
+        if matches!(error.kind(), ErrorKind::Limit | ErrorKind::Internal) {
+            coverage.error_at(&blob.at, &error);
+        } else {
+            coverage.remark(Some(blob.at.clone()), error.message());
         }
     }
 }

@@ -217,7 +217,7 @@ impl<'p> Worker<'p> {
         for found in matches {
             let span = Run::new(seen.start + found.span.start, found.span.len);
             let line = text.and_then(|text| line_of(text, found.span.start));
-            let place = source.place(span, line);
+            let place = source.place(span, line, found.decoded);
             self.findings.add(found, place);
         }
     }
@@ -248,9 +248,9 @@ impl<'p> Worker<'p> {
             for Nested { found, at, decoded_from } in found {
                 let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
                 let place = match at {
-                    None => source.place(found.span, line),
+                    None => source.place(found.span, line, found.decoded),
                     Some(at) => Place {
-                        locator: at.with_span(found.span),
+                        locator: narrowed(at, found.span, found.decoded),
                         line: None,
                         state: source.state,
                         image_runs: decoded_from
@@ -288,13 +288,22 @@ impl<'p> Worker<'p> {
 }
 
 impl Source<'_> {
-    fn place(&self, span: Run, line: Option<u64>) -> Place {
+    fn place(&self, span: Run, line: Option<u64>, decoded: Option<(&str, Run)>) -> Place {
+        let here = Run::new(self.base + span.start, span.len);
         Place {
-            locator: self.at.clone().with_span(Run::new(self.base + span.start, span.len)),
+            locator: narrowed(self.at.clone(), here, decoded),
             line,
             state: self.state,
             image_runs: self.bytes.locate(Run::new(self.origin + span.start, span.len)),
         }
+    }
+}
+
+/// A locator narrowed to a match: to its bytes, or to the view they decode to.
+fn narrowed(at: Locator, span: Run, decoded: Option<(&str, Run)>) -> Locator {
+    match decoded {
+        None => at.with_span(span),
+        Some((format, inside)) => at.with_member(format, None).with_span(inside),
     }
 }
 

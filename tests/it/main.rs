@@ -1,5 +1,7 @@
 //! The integration tests: data in, expected listing out.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod artifacts;
 #[cfg(feature = "aws")]
 mod ebs;
