@@ -260,9 +260,10 @@ impl Walk<'_> {
             if is_value && !self.names.has(number) {
                 continue;
             }
-            let (mut paths, cut) = self.names.paths(number);
-            file.path = paths.remove(0);
-            file.more_paths = paths.into();
+            let (paths, cut) = self.names.paths(number);
+            let mut paths = paths.into_iter();
+            file.path = paths.next().unwrap_or_default();
+            file.more_paths = paths.collect();
             if cut {
                 let error = Error::new(ErrorKind::Limit, "file has too many names");
                 self.troubles.visit(error.detail(Escaped(&file.path)));

@@ -140,7 +140,10 @@ fn an_encrypted_file_is_said_to_be() {
     // The flags stand eight bytes before the contents; 0x800 is the one.
     bytes[root as usize - 7] |= 8;
     let (files, errors) = walk(&*open(&volume(bytes)));
-    assert_eq!(errors.iter().map(|e| e.kind()).collect::<Vec<_>>(), [ErrorKind::Encrypted]);
+    assert_eq!(
+        errors.iter().map(amisweep::error::Error::kind).collect::<Vec<_>>(),
+        [ErrorKind::Encrypted]
+    );
     assert!(errors[0].message().contains("/dir/60"));
     assert_eq!(find(&files).streams[0].size, 60);
 }
