@@ -79,6 +79,9 @@ impl Labels {
 pub(super) fn fixed_metadata(ext: &Ext) -> Vec<Run> {
     let bytes = ext.sb.block_bytes;
     let mut runs = vec![Run::new(0, ext.sb.first_data_block.saturating_mul(bytes))];
+    if 0 < ext.sb.mount_guard_block && ext.sb.mount_guard_block < ext.sb.blocks {
+        runs.push(Run::new(ext.sb.mount_guard_block.saturating_mul(bytes), bytes));
+    }
     for (number, found) in (0..ext.sb.groups).zip(&ext.groups) {
         for run in group::own_blocks(&ext.sb, number, found.as_ref()) {
             let run = run.intersect(Run::new(0, ext.sb.blocks));

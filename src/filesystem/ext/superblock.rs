@@ -1,7 +1,7 @@
 //! The superblock: the geometry of a filesystem and what it was made with.
 //! <https://docs.kernel.org/filesystems/ext4/super.html>
 
-use crate::bytes::{ReadAt, read_vec, take, u16_le, u32_le};
+use crate::bytes::{ReadAt, read_vec, take, u16_le, u32_le, u64_le};
 use crate::error::{Error, Result};
 
 /// Byte of the volume at which the primary copy stands, whatever the block size.
@@ -20,6 +20,7 @@ const INCOMPAT_RECOVER: u32 = 0x4;
 const INCOMPAT_JOURNAL_DEVICE: u32 = 0x8;
 const INCOMPAT_META_GROUPS: u32 = 0x10;
 const INCOMPAT_64BIT: u32 = 0x80;
+const INCOMPAT_MULTIPLE_MOUNT: u32 = 0x100;
 const INCOMPAT_LARGE_DIRECTORY: u32 = 0x4000;
 /// What is read here, or does not change how to read: the above and compression (files that use it
 /// are refused one by one), extents, multiple mount protection, flexible groups, attribute inodes,
@@ -53,6 +54,8 @@ pub(super) struct Superblock {
     pub(super) journal_backup: [u8; 68],
     /// Inodes of quotas and of the orphan file, which no directory names.
     pub(super) hidden_inodes: [u32; 4],
+    /// The block that guards against mounting twice, or zero.
+    pub(super) mount_guard_block: u64,
     /// The group whose copy this is.
     pub(super) copy_of_group: u64,
     /// Whether the checksum, where there is one, is right.
@@ -100,6 +103,7 @@ impl Superblock {
                 u32_le(data, 0x26c)?,
                 u32_le(data, 0x280)?,
             ],
+            mount_guard_block: u64_le(data, 0x168)?,
             copy_of_group: u16_le(data, 0x5a)?.into(),
             intact: true,
             truncated: false,
@@ -110,6 +114,9 @@ impl Superblock {
             ro_compat: feature(0x64)?,
         };
         sb.refuse()?;
+        if sb.incompat & INCOMPAT_MULTIPLE_MOUNT == 0 {
+            sb.mount_guard_block = 0;
+        }
         sb.set_sizes(data, volume_bytes)?;
         sb.set_groups()?;
         sb.intact = sb.ro_compat & RO_METADATA_CHECKSUM == 0
