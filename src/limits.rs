@@ -136,6 +136,10 @@ pub const EXT_READ_BYTES: u64 = 1024 * 1024;
 pub const EXT_SECOND_OPINION_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 // XFS
 
+/// The smallest XFS allocation group. mkfs makes none below 16 MiB; a far smaller one would make
+/// millions of them.
+pub const XFS_AG_BYTES_MIN: u64 = 1024 * 1024;
+
 /// Levels of an XFS btree: the format's own maximum is 9 for any group, 14 for any fork.
 pub const XFS_BTREE_LEVELS: u32 = 16;
 

@@ -280,6 +280,9 @@ pub(super) fn entry(fs: &Xfs, found: &Dead, names: &Names) -> Option<FileEntry> 
         }
         FileKind::File => Some(Stream { name: StreamName::Data, size, extents: extents.into() }),
     };
+    if stream.is_none() && path.is_empty() {
+        return None;
+    }
     Some(FileEntry {
         path,
         more_paths: paths.collect(),

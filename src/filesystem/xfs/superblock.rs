@@ -2,6 +2,7 @@
 
 use crate::bytes::{ReadAt, read_vec, take, u8_at, u16_be, u32_be, u64_be};
 use crate::error::{Error, Result};
+use crate::limits;
 use crate::run::Run;
 
 const MAGIC: &[u8] = b"XFSB";
@@ -95,7 +96,8 @@ impl Geometry {
         let ag_bytes_log = self.ag_block_log.saturating_add(self.inode_block_log);
         let whole = self.ag_blocks.checked_mul(self.ag_count);
         let before = self.ag_blocks.checked_mul(self.ag_count.saturating_sub(1));
-        let sane = self.ag_blocks > 4
+        let ag_bytes = self.ag_blocks.saturating_mul(self.block_bytes);
+        let sane = ag_bytes >= limits::XFS_AG_BYTES_MIN
             && self.ag_block_log < 32
             && ag_bytes_log < 40
             && self.ag_blocks <= 1u64.checked_shl(self.ag_block_log).unwrap_or(0)

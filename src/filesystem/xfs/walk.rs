@@ -202,6 +202,9 @@ fn live(walk: &mut Walk<'_>, inode: &Inode<'_>, names: &Names) -> Option<FileEnt
         Err(error) => walk.trouble(error),
     }
     streams.extend(attribute::streams(walk, inode));
+    if usize::try_from(inode.links).is_ok_and(|links| links > limits::XFS_NAMES_PER_FILE) {
+        walk.trouble(Error::new(ErrorKind::Limit, "XFS file has too many names"));
+    }
     let mut paths = names.paths(inode.number).into_iter();
     Some(FileEntry {
         path: paths.next().unwrap_or_default(),

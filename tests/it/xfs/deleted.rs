@@ -162,6 +162,26 @@ fn deep_a_dirty_log_is_told() {
 }
 
 #[test]
+fn deep_a_log_that_went_around_is_clean() {
+    if !wanted() {
+        return;
+    }
+    let image = Image::new(64 << 20, &["-l", "size=8m"]);
+    for round in 0..8 {
+        image.mounted("noatime", |root| {
+            for number in 0..2000 + round * 333 {
+                put(&root.join(format!("f{number}")), b"x");
+                if number % 2 == 0 {
+                    std::fs::remove_file(root.join(format!("f{number}"))).unwrap();
+                }
+            }
+            run(Command::new("sync").arg("-f").arg(root));
+        });
+        no_errors(&walk(&*open(&image.bytes()).unwrap()).errors);
+    }
+}
+
+#[test]
 fn deep_shared_blocks_and_sparse_chunks() {
     if !wanted() {
         return;
