@@ -242,3 +242,31 @@ fn parse_chunk(record: &[u8], ag: u64, geometry: &Geometry) -> Result<Chunk> {
         None => Err(Error::corrupt("XFS inode chunk lies outside its group")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::xfs::superblock::tests::sector;
+
+    #[test]
+    fn a_sparse_chunk_leaves_its_holes_out() {
+        let geometry = Geometry::parse(&sector()).unwrap();
+        let record = [0, 0, 1, 0, 0xf0, 0x0f, 32, 5, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff];
+        let chunk = parse_chunk(&record, 0, &geometry).unwrap();
+        assert_eq!(chunk.absent, 0xffff_0000_0000_ffff);
+        let runs: Vec<Run> = chunk.runs(&geometry).collect();
+        assert_eq!(runs, [Run::new((256 + 16) * 512, 32 * 512)]);
+        let other = Chunk { absent: 0x00f0_0000_0000_0000, ..chunk };
+        let runs: Vec<Run> = other.runs(&geometry).collect();
+        assert_eq!(runs, [Run::new(256 * 512, 52 * 512), Run::new((256 + 56) * 512, 8 * 512)]);
+    }
+
+    #[test]
+    fn a_chunk_outside_its_group_is_refused() {
+        let geometry = Geometry::parse(&sector()).unwrap();
+        let record = [0, 0, 0x80, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(parse_chunk(&record, 0, &geometry).is_err());
+        let lie = [0, 0, 1, 0, 0, 1, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert!(parse_chunk(&lie, 0, &geometry).is_err());
+    }
+}

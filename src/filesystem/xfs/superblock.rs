@@ -287,3 +287,69 @@ pub(super) fn crc_matches(block: &[u8], offset: usize) -> bool {
     let crc = crc32c::crc32c_append(crc32c::crc32c_append(crc, &[0; 4]), tail);
     crate::bytes::u32_le(block, offset).is_ok_and(|stored| stored == crc)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A version 5 superblock: 4 KiB blocks, 512-byte inodes, two groups of 4,096 blocks, the last
+    /// 96 blocks short.
+    pub(in super::super) fn sector() -> Vec<u8> {
+        let mut sector = vec![0; 512];
+        let fields: [(usize, &[u8]); 12] = [
+            (0, b"XFSB"),
+            (4, &[0, 0, 0x10, 0]),
+            (8, &[0, 0, 0, 0, 0, 0, 0x1f, 0xa0]),
+            (48, &[0, 0, 0, 0, 0, 0, 0x10, 0x05]),
+            (56, &[0, 0, 0, 0, 0, 0, 0, 0x80]),
+            (84, &[0, 0, 0x10, 0]),
+            (88, &[0, 0, 0, 2]),
+            (96, &[0, 0, 4, 0]),
+            (100, &[0xb4, 0xa5]),
+            (102, &[2, 0, 2, 0]),
+            (124, &[12]),
+            (216, &[0, 0, 0, 3]),
+        ];
+        for (at, bytes) in fields {
+            for (index, byte) in bytes.iter().enumerate() {
+                if let Some(slot) = sector.get_mut(at.saturating_add(index)) {
+                    *slot = *byte;
+                }
+            }
+        }
+        sector
+    }
+
+    #[test]
+    fn computes_addresses_and_refuses_those_outside() {
+        let geometry = Geometry::parse(&sector()).unwrap();
+        assert_eq!(geometry.bytes(), 8096 * 4096);
+        assert_eq!(geometry.run(0x1005, 2), Some(Run::new(4101 * 4096, 8192)));
+        assert_eq!(geometry.run(0x1f9f, 1), Some(Run::new(8095 * 4096, 4096)));
+        assert_eq!(geometry.run(0x1f9f, 2), None);
+        assert_eq!(geometry.run(0x2000, 1), None);
+        assert_eq!(geometry.run(u64::MAX, 1), None);
+        assert_eq!(geometry.inode_number(1, 128), 0x8080);
+        assert_eq!(geometry.split_inode(0x8080), Some((1, 128)));
+        assert_eq!(geometry.inode_run(0, 128, 64), Some(Run::new(65536, 32768)));
+        assert!(geometry.ftype && geometry.sparse_inodes && geometry.flaws.is_empty());
+    }
+
+    #[test]
+    fn refuses_what_contradicts_itself() {
+        let change = |at: usize, byte: u8| {
+            let mut sector = sector();
+            if let Some(slot) = sector.get_mut(at) {
+                *slot = byte;
+            }
+            Geometry::parse(&sector).map(|_| ())
+        };
+        for (at, byte) in
+            [(0, 0), (6, 3), (91, 3), (124, 11), (124, 64), (101, 6), (104, 3), (192, 9)]
+        {
+            assert!(change(at, byte).is_err(), "byte {at} = {byte}");
+        }
+        let metadir = change(218, 1).unwrap_err();
+        assert_eq!(metadir.kind(), crate::error::ErrorKind::Unsupported);
+    }
+}
