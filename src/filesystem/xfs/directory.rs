@@ -253,6 +253,7 @@ impl DataBlock {
         }
         let mut at = if self.v5 { HEADER_V5_BYTES } else { HEADER_V4_BYTES };
         let end = names_end(block)?;
+        let mut damage = Ok(());
         while at < end {
             if u16_be(block, at)? == FREE_TAG {
                 let len = usize::from(u16_be(block, at.saturating_add(2))?);
@@ -265,15 +266,17 @@ impl DataBlock {
                 continue;
             }
             let (entry, len) = self.entry(block, at)?;
-            if !plausible(entry.name) || at.saturating_add(len) > end {
-                return Err(Error::corrupt("XFS directory holds an impossible name"));
+            if entry.name.is_empty() || at.saturating_add(len) > end {
+                return Err(Error::corrupt("XFS directory block has an impossible entry"));
             }
-            if !dots(entry.name) {
+            if !plausible(entry.name) {
+                damage = Err(Error::corrupt("XFS directory holds an impossible name"));
+            } else if !dots(entry.name) {
                 sink.live(entry);
             }
             at = at.saturating_add(len);
         }
-        Ok(())
+        damage
     }
 
     fn entry(self, block: &[u8], at: usize) -> Result<(Entry<'_>, usize)> {
