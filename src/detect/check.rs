@@ -147,15 +147,30 @@ const STAND_IN_PARTS: [&str; 16] = [
 ];
 
 /// Passwords that manuals use and nobody should: noted, not reported as a leak.
-const STAND_IN_PASSWORDS: [&str; 14] = [
-    "password", "passwd", "pass", "pwd", "secret", "token", "user", "username", "foo", "bar",
-    "test", "xxx", "***", "changeit",
+const STAND_IN_PASSWORDS: [&str; 15] = [
+    "password_here",
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "user",
+    "username",
+    "foo",
+    "bar",
+    "test",
+    "xxx",
+    "***",
+    "changeit",
 ];
 
 /// Tokens that standards print as examples: OAuth ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749),
 /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)) and basic authentication
 /// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
-const DOCUMENTED: [&[u8]; 8] = [
+/// The bodies of keys that vendors print stand without their prefix: Stripe's test key
+/// (<https://docs.stripe.com/keys>).
+const DOCUMENTED: [&[u8]; 9] = [
     b"2YotnFZFEjr1zCsicMWpAA",
     b"tGzv3JOkF0XG5Qx2TlKWIA",
     b"7Fjfp0ZBr1KtDRbnfVdmIw",
@@ -164,12 +179,14 @@ const DOCUMENTED: [&[u8]; 8] = [
     b"mF_9.B5f-4.1JqM",
     b"SplxlOBeZQQYbYS6WxSbIA",
     b"open sesame",
+    b"4eC39HqLyjWDarjtT1zdp7dc",
 ];
 
 /// Why `secret` stands in for a secret, if it does. `body` is what follows its fixed prefix.
 pub(super) fn harmless(secret: &[u8], body: &[u8], is_password: bool) -> Option<Harmless> {
     let lower = String::from_utf8_lossy(secret).to_ascii_lowercase();
-    if DOCUMENTED.contains(&secret) || EXAMPLE_WORDS.iter().any(|word| lower.contains(word)) {
+    let documented = DOCUMENTED.contains(&secret) || DOCUMENTED.contains(&body);
+    if documented || EXAMPLE_WORDS.iter().any(|word| lower.contains(word)) {
         return Some(Harmless::DocumentationExample);
     }
     let parts = || lower.split(|c: char| !c.is_ascii_alphanumeric());
@@ -222,6 +239,13 @@ fn is_sequence(body: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_published_test_key_is_an_example_behind_any_prefix() {
+        let key = ["sk_te", "st_4eC39HqLyjWDarjtT1zdp7dc"].concat();
+        let found = harmless(key.as_bytes(), &key.as_bytes()[8..], false);
+        assert_eq!(found, Some(Harmless::DocumentationExample));
+    }
 
     #[test]
     fn stand_ins_are_told_from_secrets() {

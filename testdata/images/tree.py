@@ -35,7 +35,7 @@ DATABASE_PASSWORD=<<!placeholder placeholder>>
 SMTP_PASSWORD=<<!angle angle-placeholder>>
 AWS_ACCESS_KEY_ID=<<!aws-example-id aws-example-id>>
 AWS_SECRET_ACCESS_KEY=<<!aws-example-secret aws-example-secret>>
-STRIPE_SECRET_KEY=<<?stripe-doc stripe-doc>>
+STRIPE_SECRET_KEY=<<!stripe-doc stripe-doc>>
 """),
     "/srv/shop/README.md": (0o644, """\
 # shop
@@ -66,7 +66,7 @@ GIT
 <?php
 define( 'DB_NAME', 'blog' );
 define( 'DB_USER', 'blog_rw' );
-define( 'DB_PASSWORD', '<<~wp-config password>>' );
+define( 'DB_PASSWORD', '<<wp-config password>>' );
 define( 'DB_HOST', 'db-2.internal.corp-example.net' );
 $table_prefix = 'wp_';
 """),
