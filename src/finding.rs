@@ -303,6 +303,8 @@ pub struct Finding {
     pub severity: Severity,
     /// How sure, as the best evidence has it.
     pub grade: Grade,
+    /// Whether a parser that knows the file named it, rather than a signature.
+    pub parsed: bool,
     /// Why it is harmless, when every match says so.
     pub harmless: Option<Harmless>,
     /// Keyed fingerprint of the subject.

@@ -85,8 +85,8 @@ impl<'k> Findings<'k> {
         Findings { key, found: HashMap::new(), dropped: 0 }
     }
 
-    /// Add one match at one place.
-    pub(super) fn add(&mut self, found: Match, place: Place) {
+    /// Add one match at one place; `parsed` when a parser that knows the file found it.
+    pub(super) fn add(&mut self, found: Match, parsed: bool, place: Place) {
         let fingerprint = self.key.fingerprint(&found);
         let facts = found.facts.into_iter().map(|(name, value)| (name, vec![value])).collect();
         self.put(Finding {
@@ -94,6 +94,7 @@ impl<'k> Findings<'k> {
             also: Vec::new(),
             severity: found.severity,
             grade: found.grade,
+            parsed,
             harmless: found.harmless,
             fingerprint,
             subject: found.subject,
@@ -139,7 +140,8 @@ impl<'k> Findings<'k> {
 
 /// Two findings of the same secret become one: the better evidence names it.
 fn join(kept: &mut Finding, mut other: Finding) {
-    let rank = |f: &Finding| (f.grade, f.severity, std::cmp::Reverse(f.rule.id));
+    // Equally sure, the parser that knows the file knows more: a key is a host's key.
+    let rank = |f: &Finding| (f.grade, f.parsed, f.severity, std::cmp::Reverse(f.rule.id));
     let harmless = joined_harmless(kept.harmless, other.harmless);
     kept.also.append(&mut other.also);
     if rank(&other) > rank(kept) {
@@ -147,6 +149,7 @@ fn join(kept: &mut Finding, mut other: Finding) {
         kept.rule = other.rule;
         kept.severity = other.severity;
         kept.grade = other.grade;
+        kept.parsed = other.parsed;
         kept.subject = other.subject;
     } else {
         kept.also.push(other.rule.id);

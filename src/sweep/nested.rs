@@ -7,12 +7,14 @@ use crate::detect::{Engine, Scratch, Window};
 use crate::error::ErrorKind;
 use crate::finding::{Grade, Match};
 use crate::locator::Locator;
-use crate::run::Run;
+use crate::run::{Run, RunSet};
 use std::borrow::Cow;
 
 /// Something a parser found, in the file itself or in a view decoded from it.
 pub(super) struct Nested {
     pub(super) found: Match,
+    /// Whether a parser found it, rather than a signature in a decoded view.
+    pub(super) parsed: bool,
     /// The view it was found in; none for the file itself.
     pub(super) at: Option<Locator>,
     /// The bytes of the file the view was decoded from.
@@ -37,27 +39,32 @@ pub(super) fn explore(
     let mut views: Vec<(Blob<'static>, Option<Run>)> = Vec::new();
     let mut matches = Vec::new();
     parse(file, &mut budget, coverage, &mut |out| match out {
-        Out::Match(m) => matches.push(m),
+        Out::Match(m) => matches.push((m, true)),
         Out::Blob(view) => {
             let from = view.decoded_from;
             views.push((into_owned(view), from));
         }
     });
     overlap_weak(&mut matches);
-    let outer = matches.drain(..).map(|m| Nested { found: m, at: None, decoded_from: None });
-    found.extend(outer);
+    found.extend(matches.drain(..).map(|(found, parsed)| Nested {
+        found,
+        parsed,
+        at: None,
+        decoded_from: None,
+    }));
     while let Some((view, from)) = views.pop() {
         let window = Window { bytes: &view.bytes, owned: 0..view.bytes.len(), path: None };
-        engine.scan(&window, scratch, &mut |m| matches.push(m));
+        engine.scan(&window, scratch, &mut |m| matches.push((m, false)));
         // Views nest no deeper than the budget has it: a parser that would go on says so.
         budget.depth = depth.saturating_sub(view.at.members.len());
         parse(&view, &mut budget, coverage, &mut |out| match out {
-            Out::Match(m) => matches.push(m),
+            Out::Match(m) => matches.push((m, true)),
             Out::Blob(inner) => views.push((into_owned(inner), from)),
         });
         overlap_weak(&mut matches);
-        found.extend(matches.drain(..).map(|m| Nested {
-            found: m,
+        found.extend(matches.drain(..).map(|(found, parsed)| Nested {
+            found,
+            parsed,
             at: Some(view.at.clone()),
             decoded_from: from,
         }));
@@ -93,10 +100,8 @@ fn into_owned(blob: Blob<'_>) -> Blob<'static> {
 }
 
 /// Drop a match that only a key's name speaks for where a better one covers the same bytes.
-pub(super) fn overlap_weak(matches: &mut Vec<Match>) {
-    let strong: Vec<Run> =
-        matches.iter().filter(|m| m.grade > Grade::Weak).map(|m| m.span).collect();
-    matches.retain(|m| {
-        m.grade > Grade::Weak || strong.iter().all(|run| run.intersect(m.span).is_empty())
-    });
+pub(super) fn overlap_weak(matches: &mut Vec<(Match, bool)>) {
+    let strong = matches.iter().filter(|(m, _)| m.grade > Grade::Weak).map(|(m, _)| m.span);
+    let strong = RunSet::from_runs(strong.collect());
+    matches.retain(|(m, _)| m.grade > Grade::Weak || strong.within(m.span).next().is_none());
 }

@@ -204,21 +204,23 @@ impl<'p> Worker<'p> {
         if all_zero(buf.get(range.clone()).unwrap_or_default()) {
             return;
         }
-        let mut matches: Vec<Match> = Vec::new();
+        let mut matches: Vec<(Match, bool)> = Vec::new();
         let window = Window { bytes: buf, owned: range, path: source.at.path() };
-        let more =
-            self.options.engine.scan(&window, &mut self.scratch, &mut |found| matches.push(found));
+        let more = self
+            .options
+            .engine
+            .scan(&window, &mut self.scratch, &mut |found| matches.push((found, false)));
         if more > 0 {
             let at = source.at.clone().with_span(owned);
             self.coverage.remark(Some(at), format!("{more} more matches here were only counted"));
         }
         let text = source.from_start.then_some(buf);
         overlap_weak(&mut matches);
-        for found in matches {
+        for (found, parsed) in matches {
             let span = Run::new(seen.start + found.span.start, found.span.len);
             let line = text.and_then(|text| line_of(text, found.span.start));
             let place = source.place(span, line, found.decoded);
-            self.findings.add(found, place);
+            self.findings.add(found, parsed, place);
         }
     }
 
@@ -245,7 +247,7 @@ impl<'p> Worker<'p> {
             }
             let found =
                 nested::explore(&blob, self.options.engine, &mut self.scratch, &mut self.coverage);
-            for Nested { found, at, decoded_from } in found {
+            for Nested { found, parsed, at, decoded_from } in found {
                 let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
                 let place = match at {
                     None => source.place(found.span, line, found.decoded),
@@ -257,7 +259,7 @@ impl<'p> Worker<'p> {
                             .map_or_else(Vec::new, |run| source.bytes.locate(run)),
                     },
                 };
-                self.findings.add(found, place);
+                self.findings.add(found, parsed, place);
             }
         }
         drop(blob);
