@@ -5,13 +5,13 @@ mod aws;
 #[cfg(feature = "aws")]
 mod demo;
 #[cfg(feature = "aws")]
-mod emulator;
+pub mod emulator;
 mod init;
 mod key;
 mod progress;
 mod scan;
 #[cfg(feature = "aws")]
-mod session;
+pub mod session;
 
 use crate::error::{Error, ErrorKind};
 use clap::{Parser, Subcommand};
