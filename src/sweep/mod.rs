@@ -5,7 +5,7 @@
 //!                                                        └──▶ prefetcher, walking ahead
 //! ```
 //!
-//! 1. [`plan`](self::plan) opens every volume of every image and walks metadata only.
+//! 1. The plan opens every volume of every image and walks metadata only.
 //! 2. Items are the streams of files, and the remainder: all written bytes that no file's `open()`
 //!    returns verbatim.
 //! 3. Workers take windows from one cursor in disk order; a prefetcher walks the same list ahead.
