@@ -222,7 +222,7 @@ impl std::str::FromStr for Locator {
         };
         let mut steps = text.split('!');
         let outer = steps.next().unwrap_or_default();
-        let members = steps.map(parse_member).collect();
+        let members = steps.map(parse_member).collect::<Result<_, _>>()?;
         let mut parts = outer.split(':');
         let head = parts.next().unwrap_or_default();
         let (root, volume) = match head.split_once('#') {
@@ -240,11 +240,14 @@ fn unescape_text(text: &str) -> Result<Arc<str>, NotALocator> {
         .map_err(|_| NotALocator("the image or volume name is not UTF-8"))
 }
 
-fn parse_member(step: &str) -> Member {
-    match step.split_once(':') {
-        Some((format, name)) => Member { format: format.into(), name: Some(unescape(name)) },
-        None => Member { format: step.into(), name: None },
-    }
+fn parse_member(step: &str) -> Result<Member, NotALocator> {
+    let (format, name) = match step.split_once(':') {
+        Some((format, name)) => (format, Some(unescape(name))),
+        None => (step, None),
+    };
+    let format = String::from_utf8(unescape(format).into())
+        .map_err(|_| NotALocator("a member's format is not UTF-8"))?;
+    Ok(Member { format: format.into(), name })
 }
 
 fn parse_span(text: &str) -> Result<Run, NotALocator> {
@@ -305,6 +308,7 @@ mod tests {
             "disk.img:/etc/app.conf:$Xattr/user.k@0+12",
             "disk.img",
             "tree:%24Slack/a%3Ab%23%21%40%25%2B%0A%FF",
+            "disk.img:/a!odd%00%3Aname:b",
         ] {
             let locator: Locator = text.parse().unwrap();
             assert_eq!(locator.to_string(), text);
@@ -321,7 +325,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_one() {
-        for text in ["a@1", "a@x+y", "a#p1:$Nope", "a:/x:y:z", "a:$Deleted/x"] {
+        for text in ["a@1", "a@x+y", "a#p1:$Nope", "a:/x:y:z", "a:$Deleted/x", "a:/x!%FF"] {
             assert!(text.parse::<Locator>().is_err(), "{text}");
         }
     }
