@@ -137,7 +137,7 @@ impl Page {
                 0 => String::new(),
                 count => format!(", {count} files{deleted}"),
             };
-            self.line(format_args!("   {}  {}{files}", volume.locator, volume.format));
+            self.line(format_args!("   {}  {}{files}", volume.locator, Safe(&volume.format)));
         }
         let checks = &report.outcome.cross_checks;
         if !checks.is_empty() {
