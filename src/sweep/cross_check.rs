@@ -2,9 +2,9 @@
 
 use super::plan::{Part, Plan};
 use crate::bytes::ReadAt;
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, Kind};
 use crate::error::{Error, ErrorKind, Result};
-use crate::filesystem::{FileEntry, FileState, StreamName};
+use crate::filesystem::{At, FileEntry, FileState, Filesystem, Stream, StreamName};
 use crate::finding::Finding;
 use crate::limits::WINDOW_BYTES;
 use crate::locator::{Area, Locator};
@@ -48,20 +48,38 @@ pub(super) fn run(plan: &Plan, findings: &[Finding], coverage: &mut Coverage) ->
 }
 
 fn compare(part: &Part, file: &FileEntry, locator: Locator) -> Option<CrossCheck> {
-    let second = part.driver?.second_opinion?;
-    let bytes = part.bytes.as_ref()?;
-    let stream = file.streams.iter().position(|stream| stream.name == StreamName::Data)?;
-    let ours = part.filesystem.as_ref()?.open(file, stream).and_then(|reader| hash(&*reader));
+    let second = part.driver.and_then(|driver| driver.second_opinion);
+    let (Some(second), Some(bytes)) = (second, part.bytes.as_ref()) else {
+        let agreement = Agreement::Refused("there is no second reader of this format".to_owned());
+        return Some(CrossCheck { locator, sha256: String::new(), agreement });
+    };
+    let filesystem = part.filesystem.as_deref()?;
+    let data = |(_, stream): &(usize, &Stream)| stream.name == StreamName::Data;
+    let (number, stream) = file.streams.iter().enumerate().find(data)?;
+    let ours = filesystem.open(file, number).and_then(|reader| hash(&*reader));
     let mut theirs = Sha256::new();
     let read = second(bytes, &file.path, &mut |bytes| theirs.update(bytes));
     let theirs: [u8; 32] = theirs.finalize().into();
     let agreement = match (&ours, read) {
         (_, Err(error)) => Agreement::Refused(error.message()),
         (Ok(ours), Ok(())) if *ours == theirs => Agreement::Agrees,
+        (Ok(_), Ok(())) if is_journaled(filesystem, stream) => Agreement::Refused(
+            "the journal holds newer bytes of this file, which the second reader does not read"
+                .to_owned(),
+        ),
         (_, Ok(())) => Agreement::Differs,
     };
     let sha256 = hex(&ours.unwrap_or_default());
     Some(CrossCheck { locator, sha256, agreement })
+}
+
+/// Whether any byte of a stream stands in the journal alone, so far.
+fn is_journaled(filesystem: &dyn Filesystem, stream: &Stream) -> bool {
+    stream.extents.iter().any(|extent| {
+        let shown = stream.size.saturating_sub(extent.file_offset).min(extent.len);
+        let At::Disk(start) = extent.at else { return false };
+        filesystem.label(Run::new(start, shown)).iter().any(|(_, kind)| *kind == Kind::Journal)
+    })
 }
 
 fn hash(reader: &dyn ReadAt) -> Result<[u8; 32]> {
