@@ -1,4 +1,5 @@
-//! The two describing calls of EC2 that lead from an AMI to its snapshots, in its query protocol.
+//! The describing calls of EC2 that lead from an AMI to its snapshots and tell who may read them,
+//! in its query protocol.
 
 use super::State;
 use super::log::Operation;
@@ -17,6 +18,7 @@ impl State {
         match asked.operation {
             Operation::DescribeImages => self.describe_images(asked),
             Operation::DescribeSnapshots => self.describe_snapshots(asked),
+            Operation::DescribeSnapshotAttribute => self.describe_attribute(asked),
             _ => {
                 let action = asked.get("Action").unwrap_or_default();
                 let message = format!("The action {action} is not valid for this web service.");
@@ -109,11 +111,27 @@ impl State {
             let facts = &disk.facts;
             let owner = is_owner(&asked.list("Owner"), &facts.owner);
             let named = ids.is_empty() || ids.contains(&facts.id.as_str());
-            if named && owner && filtered(asked, |name| snapshot_facts(disk, name))? {
+            let restorable = is_restorable(&asked.list("RestorableBy"), facts);
+            if named && owner && restorable && filtered(asked, |name| snapshot_facts(disk, name))? {
                 set.group("item", |item| snapshot(item, disk));
             }
         }
         Ok(answer("DescribeSnapshots", "snapshotSet", &set))
+    }
+
+    /// Who may make a volume from a snapshot; its owner alone may ask.
+    fn describe_attribute(&self, asked: &Asked) -> Result<Reply, Refusal> {
+        let id = asked.get("SnapshotId").unwrap_or_default();
+        check_id(id, "snap-", "InvalidSnapshotID.Malformed")?;
+        let Some(disk) = self.disks.get(id).filter(|disk| disk.facts.owner == ACCOUNT) else {
+            let message = format!("The snapshot '{id}' does not exist.");
+            return Err(Refusal::new(400, "InvalidSnapshot.NotFound", message));
+        };
+        let mut set = Xml::default();
+        if disk.facts.public {
+            set.group("item", |item| item.text("group", "all"));
+        }
+        Ok(answer("DescribeSnapshotAttribute", "createVolumePermission", &set))
     }
 }
 
@@ -154,6 +172,16 @@ fn tier(disk: &Disk) -> &'static str {
 
 fn flag(value: bool) -> &'static str {
     if value { "true" } else { "false" }
+}
+
+/// Whether any of `users` may make a volume from a snapshot: `all` is everybody.
+fn is_restorable(users: &[&str], facts: &Snapshot) -> bool {
+    let may = |user: &&str| match *user {
+        "all" => facts.public,
+        "self" | ACCOUNT => facts.owner == ACCOUNT || facts.shared,
+        _ => false,
+    };
+    users.is_empty() || users.iter().any(may)
 }
 
 fn is_owner(wanted: &[&str], owner: &str) -> bool {

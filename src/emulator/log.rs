@@ -19,18 +19,21 @@ pub enum Operation {
     DescribeImages,
     /// EC2: snapshots.
     DescribeSnapshots,
+    /// EC2: who may make a volume from a snapshot.
+    DescribeSnapshotAttribute,
     /// Anything else, which is refused.
     Other,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Operation; 6] = [
+    pub const ALL: [Operation; 7] = [
         Operation::ListSnapshotBlocks,
         Operation::GetSnapshotBlock,
         Operation::ListChangedBlocks,
         Operation::DescribeImages,
         Operation::DescribeSnapshots,
+        Operation::DescribeSnapshotAttribute,
         Operation::Other,
     ];
 
@@ -42,6 +45,7 @@ impl Operation {
             Operation::ListChangedBlocks => "changed",
             Operation::DescribeImages => "images",
             Operation::DescribeSnapshots => "snapshots",
+            Operation::DescribeSnapshotAttribute => "attribute",
             Operation::Other => "other",
         }
     }

@@ -43,9 +43,11 @@ impl Asked {
         asked.operation = match asked.get("Action") {
             Some("DescribeImages") => Operation::DescribeImages,
             Some("DescribeSnapshots") => Operation::DescribeSnapshots,
+            Some("DescribeSnapshotAttribute") => Operation::DescribeSnapshotAttribute,
             _ => Operation::Other,
         };
-        asked.snapshot = asked.get("SnapshotId.1").map(str::to_owned);
+        let named = asked.get("SnapshotId.1").or_else(|| asked.get("SnapshotId"));
+        asked.snapshot = named.map(str::to_owned);
         asked
     }
 

@@ -28,6 +28,8 @@ pub enum Case {
     LaunchOnly,
     /// There is no such snapshot here.
     NotFound,
+    /// AWS does not accept the credentials themselves.
+    Credentials,
     /// The caller lacks a permission.
     Permission,
     /// None of these.
@@ -79,9 +81,23 @@ pub fn explain(subject: &Subject<'_>, error: &Error) -> Explanation {
     Explanation { case, what, advice: fill(advice, subject) }
 }
 
+/// What AWS says of credentials that are too old, unknown, or do not fit what they signed.
+const CREDENTIALS: [&str; 7] = [
+    "ExpiredToken",
+    "RequestExpired",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "IncompleteSignatureException",
+];
+
 fn case(subject: &Subject<'_>, error: &Error) -> Case {
     let Subject { image, snapshot, standing, .. } = *subject;
     let said = error.message();
+    if CREDENTIALS.iter().any(|code| said.contains(code)) {
+        return Case::Credentials;
+    }
     let marketplace = image.is_some_and(|image| !image.product_codes.is_empty());
     if image.is_some_and(|image| image.mappings.iter().all(|m| m.snapshot.is_none())) {
         return Case::InstanceStore;
@@ -209,6 +225,14 @@ const WORDS: &[(Case, &str, &str)] = &[
          that is not shared with you, look the same. See where it is:\n  \
          aws ec2 describe-snapshots --region <region> --snapshot-ids {snapshot}\n  \
          amisweep scan --region <region> {snapshot}",
+    ),
+    (
+        Case::Credentials,
+        "AWS does not accept these credentials",
+        "They are too old or wrong, or this machine's clock is. Sign in again, and see who is \
+         calling:\n  \
+         aws sso login\n  \
+         aws sts get-caller-identity",
     ),
     (
         Case::Permission,
@@ -349,6 +373,7 @@ mod tests {
             (ErrorKind::Denied, "AccessDeniedException DEPENDENCY_ACCESS_DENIED", Case::Key),
             (ErrorKind::NotFound, "ResourceNotFoundException SNAPSHOT_NOT_FOUND", Case::NotFound),
             (ErrorKind::NotFound, "… DEPENDENCY_RESOURCE_NOT_FOUND", Case::Key),
+            (ErrorKind::Denied, "ExpiredTokenException: too old", Case::Credentials),
             (ErrorKind::Unreadable, "no answer", Case::Other),
         ] {
             let error = Error::new(kind, "refused").detail(said);
