@@ -11,46 +11,46 @@ use std::time::Duration;
 
 /// Serve disk images as snapshots and AMIs on 127.0.0.1, without AWS.
 #[derive(clap::Args, Clone, Debug)]
-pub struct Args {
+pub(super) struct Args {
     /// A snapshot and the disk image it is made of. Options: encrypted, kms-denied, archived,
     /// pending, public, shared, bytes (tell its size in bytes), owner=ACCOUNT, parent=SNAPSHOT,
     /// key=ARN, outpost=ARN
     #[arg(long = "snapshot", value_name = "ID=FILE[,OPTION]...", required = true)]
-    pub snapshots: Vec<String>,
+    snapshots: Vec<String>,
 
     /// An AMI and its snapshots, the root disk first. Options: marketplace, public,
     /// instance-store, owner=ACCOUNT, name=NAME, state=STATE
     #[arg(long = "ami", value_name = "ID=SNAPSHOT[,SNAPSHOT]...[,OPTION]...")]
-    pub amis: Vec<String>,
+    amis: Vec<String>,
 
     /// What is to go wrong, such as throttle:op=get,block=3-9,times=2. Keys: op, snap, block,
     /// skip, every, times, each, retry-after. A wrong name lists all there are
     #[arg(long = "fault", value_name = "KIND[=N][:KEY=VALUE,...]")]
-    pub faults: Vec<Fault>,
+    faults: Vec<Fault>,
 
     /// The port; 0 takes one that is free
     #[arg(long, default_value_t = 0)]
-    pub port: u16,
+    port: u16,
 
     /// Append every request to this file, one JSON object a line
     #[arg(long, value_name = "FILE")]
-    pub log: Option<PathBuf>,
+    log: Option<PathBuf>,
 
     /// The most entries of a page, even when more are asked for
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub page_size: Option<u16>,
+    page_size: Option<u16>,
 
     /// Empty pages before the first entries of every listing
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub empty_pages: u64,
+    empty_pages: u64,
 
     /// Milliseconds every answer takes
     #[arg(long, value_name = "MS", default_value_t = 0)]
-    pub latency: u64,
+    latency: u64,
 }
 
 /// Serve until the process is ended.
-pub fn run(args: &Args) -> Result<()> {
+pub(super) fn run(args: &Args) -> Result<()> {
     let config = config(args)?;
     let emulator = Emulator::start(config)?;
     announce(&emulator).map_err(|cause| {
