@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+#[cfg(feature = "aws")]
+mod acceptance;
 mod artifacts;
 #[cfg(feature = "aws")]
 mod ebs;
