@@ -7,10 +7,10 @@ use amisweep::finding::{
     Finding, Fingerprint, Grade, Harmless, Place, Rule, Secret, Severity, State, Subject,
 };
 use amisweep::locator::{Area, Locator, Member};
+use amisweep::outcome::{Outcome, VolumeSummary};
 use amisweep::policy::Verdict;
 use amisweep::report::{FORMATS, Report, RunFacts, Style};
 use amisweep::run::{ImageNo, Run};
-use amisweep::sweep::{Outcome, VolumeSummary};
 use libfuzzer_sys::arbitrary::{self, Unstructured};
 use std::collections::BTreeMap;
 
@@ -117,6 +117,7 @@ fn finding(from: &mut Unstructured<'_>) -> Made<Finding> {
         also: vec!["fuzz.other"],
         severity: *from.choose(&Severity::ALL)?,
         grade: *from.choose(&Grade::ALL)?,
+        parsed: from.arbitrary()?,
         harmless: from.ratio(1, 3)?.then_some(Harmless::Placeholder),
         fingerprint: Fingerprint(from.arbitrary()?),
         subject,
