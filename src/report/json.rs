@@ -1,6 +1,6 @@
 //! The JSON report, `amisweep.report/1`; its schema is `docs/report.schema.json`.
 
-use super::{Report, Style, output::failed};
+use super::{Report, Style, output::failed, safe};
 use crate::coverage::{Coverage, Kind};
 use crate::error::Result;
 use crate::finding::{Finding, Place, Severity, Subject, preview};
@@ -8,6 +8,7 @@ use crate::locator::{Escaped, Locator};
 use crate::outcome::{Agreement, CrossCheck, VolumeSummary};
 use base64::Engine as _;
 use serde::Serialize;
+use serde_json::ser::PrettyFormatter;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -93,7 +94,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
         verdict: verdict(report),
         run: run(report),
     };
-    serde_json::to_writer_pretty(&mut *out, &view).map_err(failed)?;
+    safe::to_json(&view, PrettyFormatter::new(), out)?;
     out.write_all(b"\n").map_err(failed)
 }
 
@@ -133,7 +134,7 @@ pub(super) fn run(report: &Report) -> Value {
     })
 }
 
-fn volume(volume: &VolumeSummary) -> Value {
+pub(super) fn volume(volume: &VolumeSummary) -> Value {
     json!({
         "locator": volume.locator,
         "format": volume.format,
@@ -143,7 +144,7 @@ fn volume(volume: &VolumeSummary) -> Value {
     })
 }
 
-fn cross_check(check: &CrossCheck) -> Value {
+pub(super) fn cross_check(check: &CrossCheck) -> Value {
     let (result, reason) = match &check.agreement {
         Agreement::Agrees => ("agrees", None),
         Agreement::Differs => ("differs", None),

@@ -2,10 +2,11 @@
 //! does not see it knows that the stream was cut.
 
 use super::json::{self, CoverageView, FindingView, SCHEMA};
-use super::{Report, Style, output::failed};
+use super::{Report, Style, output::failed, safe};
 use crate::error::Result;
 use serde::Serialize;
 use serde_json::json;
+use serde_json::ser::CompactFormatter;
 use std::io::Write;
 
 #[derive(Serialize)]
@@ -26,12 +27,18 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
     for finding in report.noted() {
         line(out, "noted", FindingView::new(finding, style))?;
     }
+    for volume in &report.outcome.volumes {
+        line(out, "volume", json::volume(volume))?;
+    }
+    for check in &report.outcome.cross_checks {
+        line(out, "cross_check", json::cross_check(check))?;
+    }
     line(out, "coverage", CoverageView::new(&report.outcome.coverage))?;
     line(out, "summary", json::summary(report))?;
     line(out, "verdict", json::verdict(report))
 }
 
 fn line<T: Serialize>(out: &mut dyn Write, r#type: &str, body: T) -> Result<()> {
-    serde_json::to_writer(&mut *out, &Line { r#type, body }).map_err(failed)?;
+    safe::to_json(&Line { r#type, body }, CompactFormatter, out)?;
     out.write_all(b"\n").map_err(failed)
 }

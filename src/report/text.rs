@@ -127,7 +127,9 @@ impl Page {
             .map(|kind| format!("{} {}", kind.name(), size(coverage.of(kind))))
             .collect();
         let title = self.paint("1", "COVERAGE");
-        self.line(format_args!("\n {title}   {}   {}", percent(report), kinds.join(" · ")));
+        let kinds =
+            if kinds.is_empty() { "no byte written".to_owned() } else { kinds.join(" · ") };
+        self.line(format_args!("\n {title}   {}   {kinds}", percent(report)));
         for volume in &report.outcome.volumes {
             let deleted = match volume.deleted {
                 0 => String::new(),
