@@ -8,7 +8,8 @@ use crate::filesystem::dir::Directory;
 use crate::finding::Severity;
 use crate::image::raw;
 use crate::policy::Verdict;
-use crate::report::{FORMATS, Format, Report, RunFacts, Style, output};
+use crate::report::output::{self, Pending};
+use crate::report::{FORMATS, Format, Report, RunFacts, Style};
 use crate::run::ImageNo;
 use crate::sweep::{Options, Progress, Target, sweep};
 use clap::builder::PossibleValuesParser;
@@ -107,8 +108,13 @@ pub(super) fn run(args: &Args) -> Result<u8> {
 /// Scan what was opened, and report.
 pub(super) fn finish(args: &Args, opened: Opened) -> Result<u8> {
     let reveal = may_reveal(args)?;
+    let local = matches!(opened.kind, "image" | "directory");
+    let stdin = args.target == Path::new("-");
+    let source = if stdin { Path::new("/dev/stdin") } else { &args.target };
+    let source = Some(source).filter(|_| local);
+    let file = args.output.as_deref().map(|path| Pending::open(path, source)).transpose()?;
     let report = scan(args, opened)?;
-    write(args, &report, reveal)?;
+    write(args, &report, reveal, file)?;
     Ok(report.verdict.exit_code())
 }
 
@@ -217,11 +223,11 @@ fn may_reveal(args: &Args) -> Result<bool> {
     }
 }
 
-fn write(args: &Args, report: &Report, reveal: bool) -> Result<()> {
+fn write(args: &Args, report: &Report, reveal: bool, file: Option<Pending>) -> Result<()> {
     let format: &Format =
         FORMATS.iter().find(|format| format.name == args.format).unwrap_or(&FORMATS[0]);
-    if let Some(path) = &args.output {
-        let mut file = output::create(path)?;
+    if let Some(file) = file {
+        let mut file = file.begin()?;
         (format.write)(report, Style { reveal, colour: false }, &mut file)?;
         return file.flush().map_err(output::failed);
     }

@@ -1,15 +1,49 @@
 //! The output: the one place where the program writes a file.
 
 use crate::error::{Error, ErrorKind, Result};
-use std::fs::OpenOptions;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-/// A file only its owner can read, created or emptied.
-pub fn create(path: &Path) -> Result<impl Write> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.map(BufWriter::new).map_err(|cause| refuse(path, cause))
+/// A report's file: opened before the work begins, so that a mistake in its name costs nothing,
+/// and emptied when there is something to write, so that a run that fails leaves the last report.
+pub struct Pending {
+    file: File,
+    path: PathBuf,
+}
+
+impl Pending {
+    /// Open or create the file at `path`; only its owner can read it. A block device and `source`,
+    /// which is what the report is about, are refused: nothing that is scanned is ever written.
+    pub fn open(path: &Path, source: Option<&Path>) -> Result<Pending> {
+        let is_source = |meta: &Metadata| {
+            let source = source.and_then(|source| std::fs::metadata(source).ok());
+            source.is_some_and(|of| (of.dev(), of.ino()) == (meta.dev(), meta.ino()))
+        };
+        if let Ok(meta) = std::fs::metadata(path)
+            && (meta.file_type().is_block_device() || is_source(&meta))
+        {
+            let what = "the report would overwrite a disk or what is scanned";
+            return Err(Error::new(ErrorKind::Usage, what).detail(path.display()));
+        }
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+        let file = file.map_err(|cause| refuse(path, cause))?;
+        Ok(Pending { file, path: path.to_owned() })
+    }
+
+    /// Empty the file, take it away from everyone but its owner, and write.
+    pub fn begin(self) -> Result<impl Write> {
+        let Pending { file, path } = self;
+        let meta = file.metadata().map_err(|cause| refuse(&path, cause))?;
+        if meta.is_file() {
+            let private = std::fs::Permissions::from_mode(0o600);
+            file.set_permissions(private).map_err(|cause| refuse(&path, cause))?;
+            file.set_len(0).map_err(|cause| refuse(&path, cause))?;
+        }
+        Ok(BufWriter::new(file))
+    }
 }
 
 /// A file only its owner can read, which must not be there yet.
