@@ -13,6 +13,7 @@ mod ext;
 mod fat;
 mod mutation;
 mod planted;
+mod reports;
 mod signatures;
 mod tidy;
 mod volumes;
