@@ -1,9 +1,40 @@
 //! amisweep reads the disk inside an Amazon Machine Image and answers one question: if this image
 //! is public, shared or unencrypted, what does an attacker get, and what do we rotate first?
+//!
+//! ```text
+//! image ──▶ volume ──▶ filesystem ──▶ sweep ──▶ outcome ──▶ policy ──▶ report
+//! raw file   GPT, MBR    ext, XFS,      │  ▲
+//! or EBS                 FAT            ▼  │
+//!                                 detect, artifact
+//! ```
+//!
+//! The library is the program's inside; its interface is not stable yet.
+//!
+//! ```no_run
+//! use amisweep::detect::Engine;
+//! use amisweep::image::raw;
+//! use amisweep::run::ImageNo;
+//! use amisweep::sweep::{FingerprintKey, Options, Progress, Target, sweep};
+//!
+//! let image = raw::open("disk.img".as_ref(), ImageNo(0), "disk.img".into())?;
+//! let options = Options {
+//!     engine: &Engine::builtin()?,
+//!     jobs: 2,
+//!     key: &FingerprintKey::ephemeral([7; 32]),
+//!     cross_check: false,
+//!     progress: &Progress::default(),
+//! };
+//! let outcome = sweep(Target::Images(vec![image]), &options);
+//! for finding in outcome.findings.iter().filter(|finding| finding.harmless.is_none()) {
+//!     println!("{}: {}", finding.places[0].locator, finding.rule.title);
+//! }
+//! assert_eq!(outcome.coverage.swept(), outcome.coverage.written);
+//! # Ok::<(), amisweep::error::Error>(())
+//! ```
 
-// The floor, in this order: each imports what stands before it.
+// The floor, in this order: each imports what stands before it. (The blank lines keep rustfmt from
+// sorting the modules by name.)
 pub mod run;
-// rustfmt keeps groups apart, and their order is the reading order.
 
 pub mod limits;
 
