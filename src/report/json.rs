@@ -150,9 +150,11 @@ pub(super) fn cross_check(check: &CrossCheck) -> Value {
         Agreement::Differs => ("differs", None),
         Agreement::Refused(reason) => ("refused", Some(reason)),
     };
+    // Nobody hashed a file whose second reader does not exist or that could not be read.
+    let sha256 = Some(&check.sha256).filter(|hex| !hex.is_empty());
     json!({
         "locator": check.locator.to_string(),
-        "sha256": check.sha256,
+        "sha256": sha256,
         "result": result,
         "reason": reason,
     })
