@@ -137,6 +137,7 @@ impl Page {
             };
             let files = match volume.files {
                 0 => String::new(),
+                1 => format!(", 1 file{deleted}"),
                 count => format!(", {count} files{deleted}"),
             };
             self.line(format_args!("   {}  {}{files}", volume.locator, Safe(&volume.format)));
