@@ -344,7 +344,7 @@ pub fn preview(subject: &Subject) -> String {
 /// Bytes as text that cannot steer a terminal, at most 120 characters of it.
 fn printable(bytes: &[u8]) -> String {
     let cut = bytes.get(..120).unwrap_or(bytes);
-    crate::locator::Escaped(cut).to_string()
+    crate::locator::Printable(cut).to_string()
 }
 
 #[cfg(test)]

@@ -110,28 +110,45 @@ pub struct Escaped<'a>(pub &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                if needs_escape(c) {
-                    percent(f, c.encode_utf8(&mut [0; 4]).as_bytes())?;
-                } else {
-                    f.write_char(c)?;
-                }
-            }
-            percent(f, chunk.invalid())?;
-        }
-        Ok(())
+        escape(f, self.0, |c| is_reserved(c) || is_unprintable(c))
     }
+}
+
+/// Bytes as text of which only what cannot be shown is percent-escaped; it does not parse back.
+#[derive(Clone, Copy, Debug)]
+pub struct Printable<'a>(pub &'a [u8]);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(f, self.0, is_unprintable)
+    }
+}
+
+fn escape(f: &mut fmt::Formatter<'_>, bytes: &[u8], needs: fn(char) -> bool) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if needs(c) {
+                percent(f, c.encode_utf8(&mut [0; 4]).as_bytes())?;
+            } else {
+                f.write_char(c)?;
+            }
+        }
+        percent(f, chunk.invalid())?;
+    }
+    Ok(())
 }
 
 fn percent(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     bytes.iter().try_for_each(|byte| write!(f, "%{byte:02X}"))
 }
 
-/// Reserved bytes, controls, and the characters that reorder or hide text on a terminal.
-fn needs_escape(c: char) -> bool {
+fn is_reserved(c: char) -> bool {
     matches!(c, '#' | ':' | '!' | '@' | '%' | '+')
-        || c.is_control()
+}
+
+/// Controls, and the characters that reorder or hide text on a terminal.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{feff}' | '\u{61c}' | '\u{e0000}'..='\u{e007f}')
 }

@@ -35,8 +35,8 @@ impl Directory {
     fn list(&self, path: &[u8]) -> Result<Vec<Box<[u8]>>> {
         let host = self.host_path(path);
         let mut paths = Vec::new();
-        for entry in std::fs::read_dir(&host).map_err(|cause| refuse(&host, cause))? {
-            let name = entry.map_err(|cause| refuse(&host, cause))?.file_name().into_vec();
+        for entry in std::fs::read_dir(&host).map_err(|cause| unread(path, cause))? {
+            let name = entry.map_err(|cause| unread(path, cause))?.file_name().into_vec();
             let separator: &[u8] = if path.is_empty() { b"" } else { b"/" };
             paths.push([path, separator, &name].concat().into());
         }
@@ -45,13 +45,18 @@ impl Directory {
     }
 }
 
-fn refuse(path: &Path, cause: std::io::Error) -> Error {
+fn refuse(root: &Path, cause: std::io::Error) -> Error {
+    unread(root.as_os_str().as_bytes(), cause)
+}
+
+/// The error of a file below the root, which it names as the report does: the same tree elsewhere
+/// gives the same report.
+fn unread(path: &[u8], cause: std::io::Error) -> Error {
     let kind = match cause.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         _ => ErrorKind::Io,
     };
-    let name = crate::locator::Escaped(path.as_os_str().as_bytes()).to_string();
-    Error::new(kind, "cannot read").detail(name).caused_by(cause)
+    Error::new(kind, "cannot read").detail(crate::locator::Escaped(path)).caused_by(cause)
 }
 
 impl Filesystem for Directory {
@@ -63,7 +68,7 @@ impl Filesystem for Directory {
             let meta = match std::fs::symlink_metadata(&host) {
                 Ok(meta) => meta,
                 Err(cause) => {
-                    visit(Err(refuse(&host, cause)));
+                    visit(Err(unread(&path, cause)));
                     continue;
                 }
             };
@@ -90,14 +95,14 @@ impl Filesystem for Directory {
     fn open<'a>(&'a self, file: &FileEntry, stream: usize) -> Result<Box<dyn ReadAt + 'a>> {
         let host = self.host_path(&file.path);
         if file.streams.get(stream).is_some_and(|s| s.name == StreamName::LinkTarget) {
-            let target = std::fs::read_link(&host).map_err(|cause| refuse(&host, cause))?;
+            let target = std::fs::read_link(&host).map_err(|cause| unread(&file.path, cause))?;
             return Ok(Box::new(target.into_os_string().into_vec()));
         }
         // A file that was replaced by a link since it was listed is not followed.
         let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
         let opened = OpenOptions::new().read(true).custom_flags(flags).open(&host);
-        let opened = opened.map_err(|cause| refuse(&host, cause))?;
-        let len = opened.metadata().map_err(|cause| refuse(&host, cause))?.len();
+        let opened = opened.map_err(|cause| unread(&file.path, cause))?;
+        let len = opened.metadata().map_err(|cause| unread(&file.path, cause))?.len();
         Ok(Box::new(HostFile { file: opened, len }))
     }
 }

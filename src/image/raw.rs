@@ -9,7 +9,7 @@ use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{Seek, SeekFrom as StdSeekFrom};
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +30,10 @@ pub fn open(path: &Path, number: ImageNo, name: Arc<str>) -> Result<Image> {
             Error::new(kind, what).detail(path.display()).caused_by(cause)
         }
     };
-    let mut file = File::open(path).map_err(refuse("cannot open the image"))?;
+    // Without NONBLOCK a pipe without a writer would be waited for before it can be refused.
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let opened = File::options().read(true).custom_flags(flags).open(path);
+    let mut file = opened.map_err(refuse("cannot open the image"))?;
     let meta = file.metadata().map_err(refuse("cannot inspect the image"))?;
     if !meta.is_file() && !meta.file_type().is_block_device() {
         return Err(

@@ -69,7 +69,7 @@ fn compare(part: &Part, file: &FileEntry, locator: Locator) -> Option<CrossCheck
         ),
         (_, Ok(())) => Agreement::Differs,
     };
-    let sha256 = hex(&ours.unwrap_or_default());
+    let sha256 = ours.map_or_else(|_| String::new(), |sha256| hex(&sha256));
     Some(CrossCheck { locator, sha256, agreement })
 }
 

@@ -23,6 +23,12 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 impl Maker<'_> {
     /// Plan every volume of an image, and what lies between them.
     pub(super) fn image(&mut self, image: &Image) {
+        if image.written.total() == 0 {
+            // A download that was cut off, a snapshot taken too early: not what anyone asked about.
+            let what = "no byte of this image was ever written; is it the right one, and whole?";
+            let root = Locator::new(&image.name, None, Area::Whole);
+            self.coverage.error_at(&root, &Error::new(ErrorKind::Unreadable, what));
+        }
         for volume in self.layout(image) {
             if self.parts.len() >= limits::VOLUMES {
                 let error = Error::new(ErrorKind::Limit, "too many volumes; the rest is a gap");

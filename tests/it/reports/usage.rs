@@ -114,10 +114,11 @@ fn a_file_that_cannot_be_read_is_incomplete() {
 }
 
 #[test]
-fn an_empty_file_is_an_image_of_no_bytes() {
+fn an_empty_file_is_no_clean_image() {
     let folder = tempfile::tempdir().unwrap();
     put(folder.path(), b"empty.img", b"");
     let done = scan(&folder.path().join("empty.img"), &[]);
+    assert_eq!(code(&done), Some(11));
     let said = String::from_utf8(done.stdout).unwrap();
     assert!(said.contains("0 B written") && said.contains("no byte written"), "{said}");
     assert!(!said.lines().any(|line| line.ends_with(' ')), "{said}");
