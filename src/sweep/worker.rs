@@ -179,19 +179,23 @@ impl<'p> Worker<'p> {
         if at_once {
             self.search(source, &buf, seen, window);
         } else {
-            let found = salvage(source.bytes, shifted(window), &mut buf);
+            // What surrounds the window is taken apart too: a secret may cross its edge.
+            let found = salvage(source.bytes, shifted(seen), &mut buf);
             let back = |run: Run| Run::new(run.start - source.origin, run.len);
             for run in found.good {
+                let owned = back(run).intersect(window);
+                if owned.is_empty() {
+                    continue;
+                }
                 if fill(source.bytes, run, &mut buf).is_ok() {
-                    self.search(source, &buf, back(run), back(run));
+                    self.search(source, &buf, back(run), owned);
                 } else {
-                    lost.push((
-                        back(run),
-                        Error::new(ErrorKind::Unreadable, "bytes came and went"),
-                    ));
+                    lost.push((owned, Error::new(ErrorKind::Unreadable, "bytes came and went")));
                 }
             }
-            lost.extend(found.bad.into_iter().map(|(run, error)| (back(run), error)));
+            let bad =
+                found.bad.into_iter().map(|(run, error)| (back(run).intersect(window), error));
+            lost.extend(bad.filter(|(run, _)| !run.is_empty()));
         }
         self.buf = buf;
         Swept { lost, at_once }

@@ -5,6 +5,7 @@
 #[cfg(feature = "aws")]
 mod acceptance;
 mod artifacts;
+mod damage;
 mod docs;
 #[cfg(feature = "aws")]
 mod ebs;
