@@ -328,8 +328,11 @@ pub fn preview(subject: &Subject) -> String {
         Subject::Secret(secret) => {
             let bytes = secret.expose();
             if bytes.starts_with(b"-----BEGIN") {
-                let head = bytes.split(|b| matches!(b, b'\n' | b'\r' | b'\\')).next();
-                return format!("{} [{} bytes]", printable(head.unwrap_or_default()), bytes.len());
+                // However the lines are joined, nothing behind the label's closing dashes is shown.
+                let label = bytes.get(5..).and_then(|rest| memchr::memmem::find(rest, b"-----"));
+                let head = label.and_then(|end| bytes.get(..end + 10)).unwrap_or_default();
+                let head = if head.len() <= LABEL_BYTES { head } else { b"-----BEGIN" };
+                return format!("{} [{} bytes]", printable(head), bytes.len());
             }
             match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
                 (Some(head), Some(tail)) if bytes.len() >= 20 && bytes.is_ascii() => {
@@ -340,6 +343,9 @@ pub fn preview(subject: &Subject) -> String {
         }
     }
 }
+
+/// The longest label of a PEM block that is shown.
+const LABEL_BYTES: usize = 48;
 
 /// Bytes as text that cannot steer a terminal, at most 120 characters of it.
 fn printable(bytes: &[u8]) -> String {
@@ -357,6 +363,17 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Secret(7 bytes)");
         assert_eq!(preview(&Subject::Password(secret.clone())), "[7 bytes]");
         assert_eq!(preview(&Subject::Secret(secret)), "[7 bytes]");
+    }
+
+    #[test]
+    fn a_key_on_one_line_shows_its_label_alone() {
+        for body in [" MC4CAQAwBQYDK2Vw ", "MC4CAQAwBQYDK2Vw", "\\nMC4CAQAwBQYDK2Vw\\n"] {
+            let block = format!("-----BEGIN PRIVATE KEY-----{body}-----END PRIVATE KEY-----");
+            let shown = preview(&Subject::Secret(Secret::new(block.clone())));
+            assert_eq!(shown, format!("-----BEGIN PRIVATE KEY----- [{} bytes]", block.len()));
+        }
+        let torn = preview(&Subject::Secret(Secret::new(*b"-----BEGINMC4CAQAwBQYDK2Vw")));
+        assert_eq!(torn, " [26 bytes]");
     }
 
     #[test]
