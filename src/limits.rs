@@ -28,6 +28,17 @@ pub const HOLE_SPLIT_BYTES: u64 = 64 * 1024;
 /// Matches kept per rule in one window; the rest are counted and the window noted as truncated.
 pub const MATCHES_PER_RULE: usize = 256;
 
+/// The largest file that is read again by an independent reader; that takes one thread the time of
+/// the file's length, holes included.
+pub const CROSS_CHECK_BYTES: u64 = 8 << 30;
+
+/// Bytes of one volume that files may show besides the first to claim them, as a multiple of the
+/// volume: copies that share their blocks are swept under each name, but not without end.
+pub const SHARED_FACTOR: u64 = 4;
+
+/// Matches judged harmless kept per rule in one window; a flood of them must not hide the others.
+pub const HARMLESS_PER_RULE: usize = 4096;
+
 /// Places kept for one finding; the count goes on.
 pub const PLACES_PER_FINDING: usize = 200;
 
@@ -42,7 +53,7 @@ pub const FILES_PER_FILESYSTEM: usize = 50_000_000;
 
 /// Extents one file may bring into the plan; a file with more is still read, in the order its
 /// reader delivers, and its bytes are swept raw too.
-pub const EXTENTS_PER_FILE: usize = 4_000_000;
+pub const EXTENTS_PER_FILE: usize = 1_000_000;
 
 /// The longest path that is kept; Linux itself stops at 4,096.
 pub const PATH_BYTES: usize = 4096;

@@ -57,6 +57,7 @@ impl Scratch {
 #[derive(Clone, Debug, Default)]
 struct Tally {
     found: usize,
+    harmless: usize,
     shown_bytes: usize,
     last_secret: Option<Range<usize>>,
 }
@@ -125,8 +126,17 @@ impl Engine {
             }
             tally.last_secret = Some(place.secret.clone());
             if let Some(matched) = verify::judge(signature, window.bytes, &place) {
-                tally.found += 1;
-                found(matched);
+                // What is harmless must not use up the room of what is not.
+                let (count, most) = match matched.harmless {
+                    None => (&mut tally.found, limits::MATCHES_PER_RULE),
+                    Some(_) => (&mut tally.harmless, limits::HARMLESS_PER_RULE),
+                };
+                if *count < most {
+                    *count += 1;
+                    found(matched);
+                } else {
+                    more += 1;
+                }
             }
         });
         more

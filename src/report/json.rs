@@ -20,6 +20,7 @@ pub const SCHEMA: &str = "amisweep.report/1";
 #[derive(Serialize)]
 struct View<'a> {
     schema: &'static str,
+    tool: Value,
     target: Value,
     coverage: CoverageView,
     findings: Vec<FindingView<'a>>,
@@ -84,6 +85,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
     let outcome = &report.outcome;
     let view = View {
         schema: SCHEMA,
+        tool: tool(),
         target: target(report),
         coverage: CoverageView::new(&outcome.coverage),
         findings: report.findings().map(finding).collect(),
@@ -96,6 +98,10 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
     };
     safe::to_json(&view, PrettyFormatter::new(), out)?;
     out.write_all(b"\n").map_err(failed)
+}
+
+pub(super) fn tool() -> Value {
+    json!({ "name": "amisweep", "version": env!("CARGO_PKG_VERSION") })
 }
 
 pub(super) fn target(report: &Report) -> Value {
@@ -126,8 +132,6 @@ pub(super) fn verdict(report: &Report) -> Value {
 
 pub(super) fn run(report: &Report) -> Value {
     json!({
-        "tool": "amisweep",
-        "version": env!("CARGO_PKG_VERSION"),
         "started": report.run.started,
         "seconds": report.run.seconds,
         "fingerprint_key": if report.run.ephemeral_key { "this run only" } else { "kept" },

@@ -18,8 +18,7 @@ struct Line<'a, T> {
 
 /// Write the report as one object a line.
 pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
-    let head =
-        json!({ "schema": SCHEMA, "target": json::target(report), "run": json::run(report) });
+    let head = json!({ "schema": SCHEMA, "tool": json::tool(), "target": json::target(report), "run": json::run(report) });
     line(out, "report", head)?;
     for finding in report.findings() {
         line(out, "finding", FindingView::new(finding, style))?;

@@ -197,6 +197,9 @@ impl Page {
                 steps.push(finding.rule.rotate);
             }
         }
+        if !report.verdict.complete {
+            steps.insert(0, "Deal with what could not be read (marked ! above): decrypt or convert it, or scan again.");
+        }
         let title = self.paint("1", "NEXT");
         for (number, step) in (1..).zip(steps.iter().take(5)) {
             let lead = if number == 1 { title.as_str() } else { "    " };

@@ -6,7 +6,7 @@ use crate::coverage::{Coverage, Kind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::{At, FileEntry, FileState, Filesystem, Stream, StreamName};
 use crate::finding::Finding;
-use crate::limits::WINDOW_BYTES;
+use crate::limits::{self, WINDOW_BYTES};
 use crate::locator::{Area, Locator};
 use crate::outcome::{Agreement, CrossCheck};
 use crate::run::Run;
@@ -56,6 +56,10 @@ fn compare(part: &Part, file: &FileEntry, locator: Locator) -> Option<CrossCheck
     let filesystem = part.filesystem.as_deref()?;
     let data = |(_, stream): &(usize, &Stream)| stream.name == StreamName::Data;
     let (number, stream) = file.streams.iter().enumerate().find(data)?;
+    if stream.size > limits::CROSS_CHECK_BYTES {
+        let agreement = Agreement::Refused("the file is too large to be read twice".to_owned());
+        return Some(CrossCheck { locator, sha256: String::new(), agreement });
+    }
     let ours = filesystem.open(file, number).and_then(|reader| hash(&*reader));
     let mut theirs = Sha256::new();
     let read = second(bytes, &file.path, &mut |bytes| theirs.update(bytes));

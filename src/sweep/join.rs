@@ -6,6 +6,7 @@ use crate::finding::{Finding, Fingerprint, Harmless, Match, Place, Subject};
 use crate::limits;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use zeroize::Zeroizing;
@@ -141,10 +142,13 @@ impl<'k> Findings<'k> {
 /// Two findings of the same secret become one: the better evidence names it.
 fn join(kept: &mut Finding, mut other: Finding) {
     // Equally sure, the parser that knows the file knows more: a key is a host's key.
-    let rank = |f: &Finding| (f.grade, f.parsed, f.severity, std::cmp::Reverse(f.rule.id));
+    // Of the same key with other line breaks the lesser bytes stay, whoever came first.
+    let rank = |f: &Finding| (f.grade, f.parsed, f.severity, Reverse(f.rule.id));
+    let better = (rank(&other), Reverse(other.subject.bytes()))
+        > (rank(kept), Reverse(kept.subject.bytes()));
     let harmless = joined_harmless(kept.harmless, other.harmless);
     kept.also.append(&mut other.also);
-    if rank(&other) > rank(kept) {
+    if better {
         kept.also.push(kept.rule.id);
         kept.rule = other.rule;
         kept.severity = other.severity;

@@ -5,7 +5,7 @@ use super::plan::{Item, Maker, Owner, Part, What};
 use super::survey::guarded;
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::filesystem::{At, FileEntry, FileState, Filesystem, Stream, StreamName};
+use crate::filesystem::{At, Extent, FileEntry, FileState, Filesystem, Stream, StreamName};
 use crate::limits;
 use crate::locator::Area;
 use crate::run::{ImageNo, Run, RunSet};
@@ -91,18 +91,41 @@ impl Maker<'_> {
         pieces.sort_unstable_by_key(|p| (p.file, p.stream, p.file_offset));
         let mut pieces = pieces.into_iter().peekable();
         let Some(part) = self.parts.last() else { return };
+        let volume_bytes = part.bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len());
+        let mut shared_left = volume_bytes.saturating_mul(limits::SHARED_FACTOR);
+        let mut raw = Vec::new();
         for (file, entry) in (0u32..).zip(&part.files) {
             for (stream, data) in (0u16..).zip(&entry.streams) {
                 let first_claim = self.claims.len();
-                while let Some(piece) = pieces.next_if(|p| (p.file, p.stream) == (file, stream)) {
+                let same = |p: &&Piece| (p.file, p.stream) == (file, stream);
+                let own = std::iter::from_fn(|| pieces.next_if(same)).collect::<Vec<_>>();
+                let (delivered, twice) = delivered(&own);
+                raw.extend(twice);
+                for piece in &delivered {
                     claim(part, piece, &self.available, &mut self.claims);
                 }
-                let claims = (to_u32(first_claim), to_u32(self.claims.len()));
-                if let Some(at) = first_byte(part, data) {
-                    let what = What::File { file, stream, claims };
-                    self.items.push(Item { at, part: number, what });
+                let claimed = delivered.iter().map(|piece| piece.run.len).sum();
+                let shared = shown_bytes(data).saturating_sub(claimed);
+                let Some(at) = first_byte(part, data) else { continue };
+                if shared > shared_left {
+                    shared_left = 0;
+                    self.claims.truncate(first_claim);
+                    raw.extend(delivered.iter().map(|piece| piece.run));
+                    continue;
                 }
+                shared_left -= shared;
+                let claims = (to_u32(first_claim), to_u32(self.claims.len()));
+                let what = What::File { file, stream, claims };
+                self.items.push(Item { at, part: number, what });
             }
+        }
+        if shared_left == 0 && volume_bytes > 0 {
+            let at = part.locator(Area::Whole);
+            let what = "files share more bytes than are swept under each of their names";
+            self.coverage.error_at(&at, &Error::new(ErrorKind::Limit, what));
+        }
+        for run in RunSet::from_runs(raw).runs() {
+            self.raw(*run, Kind::Slack, None);
         }
     }
 
@@ -165,6 +188,30 @@ fn next_number(files: usize) -> Option<u32> {
 /// An index into a list that [`limits`] keeps below 2^32.
 fn to_u32(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// The pieces of a stream, in its order, that its reader delivers, and the runs of the others: a
+/// reader takes each byte from the first extent that holds it.
+fn delivered<'a>(own: &[&'a Piece]) -> (Vec<&'a Piece>, Vec<Run>) {
+    let (mut shown, mut twice, mut end) = (Vec::new(), Vec::new(), 0);
+    for piece in own {
+        if piece.file_offset < end {
+            twice.push(piece.run);
+        } else {
+            shown.push(*piece);
+        }
+        end = end.max(piece.file_offset.saturating_add(piece.run.len));
+    }
+    (shown, twice)
+}
+
+/// How many verbatim bytes a stream shows.
+fn shown_bytes(stream: &Stream) -> u64 {
+    let shown = |extent: &Extent| match extent.at {
+        At::Disk(_) => stream.size.saturating_sub(extent.file_offset).min(extent.len),
+        At::Hole | At::Unwritten(_) | At::Inline(_) | At::Packed(_) => 0,
+    };
+    stream.extents.iter().map(shown).fold(0, u64::saturating_add)
 }
 
 /// The claims of one piece: where its written bytes lie on the target.

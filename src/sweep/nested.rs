@@ -4,7 +4,7 @@ use crate::artifact::{self, ARTIFACTS};
 use crate::blob::{Blob, Budget, Out};
 use crate::coverage::Coverage;
 use crate::detect::{Engine, Scratch, Window};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::finding::{Grade, Match};
 use crate::locator::Locator;
 use crate::run::{Run, RunSet};
@@ -54,7 +54,10 @@ pub(super) fn explore(
     }));
     while let Some((view, from)) = views.pop() {
         let window = Window { bytes: &view.bytes, owned: 0..view.bytes.len(), path: None };
-        engine.scan(&window, scratch, &mut |m| matches.push((m, false)));
+        let more = engine.scan(&window, scratch, &mut |m| matches.push((m, false)));
+        if more > 0 {
+            coverage.error_at(&view.at, &only_counted(more));
+        }
         // Views nest no deeper than the budget has it: a parser that would go on says so.
         budget.depth = depth.saturating_sub(view.at.members.len());
         parse(&view, &mut budget, coverage, &mut |out| match out {
@@ -97,6 +100,12 @@ fn into_owned(blob: Blob<'_>) -> Blob<'static> {
         bytes: Cow::Owned(blob.bytes.into_owned()),
         decoded_from: blob.decoded_from,
     }
+}
+
+/// The error of bytes so full of matches that some were not looked at.
+pub(super) fn only_counted(more: u64) -> Error {
+    Error::new(ErrorKind::Limit, "too many matches in one place; some were only counted")
+        .detail(more)
 }
 
 /// Drop a match that only a key's name speaks for where a better one covers the same bytes.

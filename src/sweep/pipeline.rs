@@ -21,13 +21,14 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
         image.ahead.iter().for_each(|cache| cache.sweep_begins());
     }
     let mut findings = Findings::new(options.key);
-    run(&plan, options, &mut findings, &mut coverage);
+    run(&plan, options, false, (&mut findings, &mut coverage));
 
     let undelivered =
         std::mem::take(&mut *plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner));
     if !undelivered.is_empty() {
         plan.items = undelivered;
-        run(&plan, options, &mut findings, &mut coverage);
+        plan.items.sort_by_key(|item| item.at);
+        run(&plan, options, true, (&mut findings, &mut coverage));
     }
 
     let findings = findings.finish(&mut coverage);
@@ -40,13 +41,18 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
     Outcome { findings, coverage, volumes: plan.volumes, cross_checks }
 }
 
-/// Sweep the plan's items once, in their order, on all workers.
-fn run(plan: &Plan, options: &Options<'_>, findings: &mut Findings<'_>, coverage: &mut Coverage) {
+/// Sweep the plan's items once, in their order, on all workers; `again` when they failed before.
+fn run(
+    plan: &Plan,
+    options: &Options<'_>,
+    again: bool,
+    (findings, coverage): (&mut Findings<'_>, &mut Coverage),
+) {
     let cursor = Cursor::new(plan, options.jobs);
     std::thread::scope(|scope| {
         let ahead = scope.spawn(|| prefetch::run(plan));
         let shares = rayon_broadcast(options.jobs, |number| {
-            let mut worker = Worker::new(plan, options);
+            let mut worker = Worker::new(plan, options, again);
             while let Some(unit) = cursor.next(number) {
                 worker.sweep(unit);
             }

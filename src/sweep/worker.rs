@@ -28,6 +28,10 @@ pub(super) struct Worker<'p> {
     findings: Findings<'p>,
     coverage: Coverage,
     buf: Vec<u8>,
+    /// The reader of the stream that was swept last: part, file, stream.
+    reader: Option<((u16, u32, u16), Box<dyn ReadAt + 'p>)>,
+    /// Whether these bytes failed before, as a file's: their errors are told already.
+    again: bool,
 }
 
 /// Where the bytes of a window come from.
@@ -53,7 +57,7 @@ struct Swept {
 }
 
 impl<'p> Worker<'p> {
-    pub(super) fn new(plan: &'p Plan, options: &'p Options<'p>) -> Worker<'p> {
+    pub(super) fn new(plan: &'p Plan, options: &'p Options<'p>, again: bool) -> Worker<'p> {
         Worker {
             plan,
             options,
@@ -61,6 +65,8 @@ impl<'p> Worker<'p> {
             findings: Findings::new(options.key),
             coverage: Coverage::default(),
             buf: Vec::new(),
+            reader: None,
+            again,
         }
     }
 
@@ -85,6 +91,9 @@ impl<'p> Worker<'p> {
                     self.undelivered(&unit.item, unit.window);
                 }
             }
+        }
+        if self.again {
+            return;
         }
         self.options.progress.advance(match unit.item.what {
             What::Raw { .. } => unit.window.len,
@@ -116,7 +125,7 @@ impl<'p> Worker<'p> {
         };
         let Swept { lost, .. } = self.windows(&source, unit.window, len);
         let lost_bytes = lost.iter().map(|(run, _)| run.len).sum();
-        for (run, error) in lost {
+        for (run, error) in lost.into_iter().filter(|_| !self.again) {
             let at = source.at.clone().with_span(Run::new(source.base + run.start, run.len));
             self.coverage.error_at(&at, &error);
         }
@@ -125,16 +134,24 @@ impl<'p> Worker<'p> {
     }
 
     fn file(&mut self, unit: Unit) {
-        let What::File { file, stream: number, claims } = unit.item.what else { return };
+        let What::File { file: file_number, stream: number, claims } = unit.item.what else {
+            return;
+        };
         let part = self.part(&unit.item);
         let (Some(filesystem), Some(file)) =
-            (&part.filesystem, part.files.get(usize::try_from(file).unwrap_or(usize::MAX)))
+            (&part.filesystem, part.files.get(usize::try_from(file_number).unwrap_or(usize::MAX)))
         else {
             return;
         };
         let Some(stream) = file.streams.get(usize::from(number)) else { return };
         let at = file_locator(part, file, stream);
-        let reader = match filesystem.open(file, usize::from(number)) {
+        // The windows of a large file follow one another: its reader is made once.
+        let key = (unit.item.part, file_number, number);
+        let opened = match self.reader.take() {
+            Some((same, reader)) if same == key => Ok(reader),
+            _ => filesystem.open(file, usize::from(number)),
+        };
+        let reader = match opened {
             Ok(reader) => reader,
             Err(error) => {
                 self.coverage.error_at(&at, &error);
@@ -164,6 +181,7 @@ impl<'p> Worker<'p> {
             delivered -= self.undelivered(&unit.item, run);
         }
         self.coverage.count(if live { Kind::File } else { Kind::Free }, delivered);
+        self.reader = Some((key, reader));
     }
 
     /// Read and search `window` of a source of `len` bytes.
@@ -216,7 +234,7 @@ impl<'p> Worker<'p> {
             .scan(&window, &mut self.scratch, &mut |found| matches.push((found, false)));
         if more > 0 {
             let at = source.at.clone().with_span(owned);
-            self.coverage.remark(Some(at), format!("{more} more matches here were only counted"));
+            self.coverage.error_at(&at, &nested::only_counted(more));
         }
         let text = source.from_start.then_some(buf);
         overlap_weak(&mut matches);
@@ -275,6 +293,8 @@ impl<'p> Worker<'p> {
     /// many bytes that is.
     fn undelivered(&mut self, item: &Item, window: Run) -> u64 {
         let What::File { file, claims, .. } = item.what else { return 0 };
+        let known = usize::try_from(file).ok().and_then(|n| self.part(item).files.get(n));
+        let live = known.is_none_or(|file| file.state == FileState::Live);
         let mut later = Vec::new();
         for claim in self.plan.claims_in(claims, window) {
             let Some(run) = claim.within(window) else { continue };
@@ -282,8 +302,8 @@ impl<'p> Worker<'p> {
             let what = What::Raw {
                 len: run.len,
                 volume_offset: run.start,
-                kind: Kind::Slack,
-                owner: Some(Owner { file, file_offset }),
+                kind: if live { Kind::Slack } else { Kind::Free },
+                owner: live.then_some(Owner { file, file_offset }),
             };
             later.push(Item { at: (claim.image, run.start), part: item.part, what });
         }
