@@ -42,6 +42,15 @@ static SIGNATURES: &[Signature] = &[
         b"\xc6\x85\x73\xf6\x66\xce\x90\xa9\xd9\x6a\x60\xcf\x80\x3d\xf7\xef",
     ),
     unparsed("Ceph BlueStore", 0, b"bluestore block device"),
+    unparsed("gzip", 0, b"\x1f\x8b\x08"),
+    unparsed("zstd", 0, b"\x28\xb5\x2f\xfd"),
+    unparsed("xz", 0, b"\xfd7zXZ\0"),
+    unparsed("lz4", 0, b"\x04\x22\x4d\x18"),
+    // Behind "BZh" and a digit for the block size.
+    unparsed("bzip2", 4, b"1AY&SY"),
+    unparsed("zip", 0, b"PK\x03\x04"),
+    unparsed("7z", 0, b"7z\xbc\xaf\x27\x1c"),
+    unparsed("tar", 257, b"ustar"),
     unparsed("qcow2", 0, b"QFI\xfb"),
     unparsed("VMDK", 0, b"KDMV"),
     unparsed("VMDK", 0, b"# Disk DescriptorFile"),
@@ -239,6 +248,30 @@ mod tests {
             check(4 << 20, &[(at, signature.magic)], expected);
             check(4 << 20, &[(at + 1, signature.magic)], None);
             check(at + signature.magic.len() - 1, &[], None);
+        }
+    }
+
+    /// A disk image that is compressed or packed was swept as a disk of no known format, and said
+    /// to be complete.
+    #[test]
+    fn knows_packed_images() {
+        let packed: [(&str, &[u8]); 7] = [
+            ("gzip", b"\x1f\x8b\x08\x08\x65\x00\x00\x00\x00\x03disk.img\0"),
+            ("zstd", b"\x28\xb5\x2f\xfd\xa4\0\0\x10\0"),
+            ("xz", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46"),
+            ("lz4", b"\x04\x22\x4d\x18\x64\x40\xa7"),
+            ("bzip2", b"BZh91AY&SY\x01\x02\x03\x04"),
+            ("zip", b"PK\x03\x04\x14\0\0\0\x08\0"),
+            ("7z", b"7z\xbc\xaf\x27\x1c\0\x04"),
+        ];
+        for (name, head) in packed {
+            check(1 << 20, &[(0, head)], Some((name, Kind::Unparsed)));
+            check(100, &[(0, head)], Some((name, Kind::Unparsed)));
+            check(1 << 20, &[(512, head)], None);
+        }
+        for magic in [b"ustar\x0000", b"ustar  \0"] {
+            let tar: &[(usize, &[u8])] = &[(0, b"disk.img\0"), (257, magic)];
+            check(1 << 20, tar, Some(("tar", Kind::Unparsed)));
         }
     }
 
