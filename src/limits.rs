@@ -246,6 +246,11 @@ pub const EBS_LISTED_BLOCKS: usize = 1 << 25;
 /// Empty pages in a row of one listing. They are legal, and a service that sends nothing else
 /// would keep us forever.
 pub const EBS_EMPTY_PAGES: u32 = 1000;
+
+/// Blocks that come after a snapshot was listed again before the count of such listings starts
+/// anew: what gets on this far is not two programs that spoil each other's tokens.
+pub const EBS_GOOD_BLOCKS: u32 = 1000;
+
 // The loopback emulator of AWS.
 
 /// Connections the emulator serves at once; the next ones wait. More than any client of ours opens.
@@ -274,3 +279,9 @@ pub const MIME_PARTS: usize = 1000;
 
 /// Matches kept of one parsed file; a history or password store of a person has hundreds.
 pub const MATCHES_PER_BLOB: usize = 20_000;
+
+// The survey of volumes.
+
+/// Bytes of a partition of no known format that are read in search of one that is not zero, before
+/// the partition is taken for data: what a new partition has written of it is far less.
+pub const ZEROS_BYTES: u64 = 256 << 20;

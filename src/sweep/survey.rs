@@ -1,7 +1,7 @@
 //! The survey of an image: its volumes, what reads each, and what lies between them.
 
 use super::plan::{Item, Maker, Owner, Part, What};
-use crate::bytes::ReadAt;
+use crate::bytes::{ReadAt, read_vec};
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::DRIVERS;
@@ -18,6 +18,35 @@ use std::sync::Arc;
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "a parser failed on this volume")))
+}
+
+/// A volume as it was found, not yet opened.
+struct Found {
+    name: Option<Arc<str>>,
+    bytes: Arc<dyn ReadAt>,
+    claims_format: bool,
+}
+
+impl From<Volume> for Found {
+    fn from(volume: Volume) -> Found {
+        let Volume { name, bytes, claims_format, .. } = volume;
+        Found { name: Some(name), bytes, claims_format }
+    }
+}
+
+/// Whether these bytes can be read and are all zero.
+fn all_zeros(bytes: &dyn ReadAt, run: Run) -> bool {
+    const STEP: u64 = 64 * 1024;
+    let mut at = run.start;
+    while at < run.end() {
+        let len = STEP.min(run.end().saturating_sub(at));
+        let Ok(size) = usize::try_from(len) else { return false };
+        match guarded(|| read_vec(bytes, at, size)) {
+            Ok(read) if read.iter().all(|&byte| byte == 0) => at = at.saturating_add(len),
+            _ => return false,
+        }
+    }
+    true
 }
 
 impl Maker<'_> {
@@ -41,7 +70,7 @@ impl Maker<'_> {
     }
 
     /// The volumes a partition table names, or the whole image as one.
-    fn layout(&mut self, image: &Image) -> Vec<(Option<Arc<str>>, Arc<dyn ReadAt>)> {
+    fn layout(&mut self, image: &Image) -> Vec<Found> {
         let root = Locator::new(&image.name, None, Area::Whole);
         for system in VOLUME_SYSTEMS {
             let opened = guarded(|| {
@@ -53,17 +82,16 @@ impl Maker<'_> {
                     for trouble in &layout.troubles {
                         self.coverage.error_at(&root, trouble);
                     }
-                    let named = |v: Volume| (Some(v.name), v.bytes);
-                    return layout.volumes.into_iter().map(named).collect();
+                    return layout.volumes.into_iter().map(Found::from).collect();
                 }
                 Ok(None) => {}
                 Err(error) => self.coverage.error_at(&root, &error),
             }
         }
-        vec![(None, Arc::clone(&image.bytes))]
+        vec![Found { name: None, bytes: Arc::clone(&image.bytes), claims_format: false }]
     }
 
-    fn volume(&mut self, image: &Image, (name, bytes): (Option<Arc<str>>, Arc<dyn ReadAt>)) {
+    fn volume(&mut self, image: &Image, Found { name, bytes, claims_format }: Found) {
         let mut part = Part {
             root: Arc::clone(&image.name),
             volume: name,
@@ -93,7 +121,13 @@ impl Maker<'_> {
                 }
             }
         }
-        let (format, kind) = self.recognise(&at, &*bytes, refused);
+        let (format, mut kind) = self.recognise(&at, &*bytes, refused);
+        if kind == Kind::Gap && claims_format && self.holds_data(&part) {
+            let what = "a partition of a data type holds no known format: encrypted without a \
+                        header, or a format unknown here";
+            self.coverage.error_at(&at, &Error::unsupported(what));
+            kind = Kind::Unparsed;
+        }
         self.summarise(&part, format, 0, 0);
         let whole = Run::new(0, bytes.len());
         self.parts.push(part);
@@ -127,6 +161,27 @@ impl Maker<'_> {
                 ("unreadable", Kind::Unparsed)
             }
         }
+    }
+
+    /// Whether any written byte of a part is other than zero. A new partition has none, and need
+    /// not be understood. What cannot be read, or would take long to read, is taken for data.
+    fn holds_data(&self, part: &Part) -> bool {
+        let Some(bytes) = &part.bytes else { return false };
+        let mut looked_at = 0u64;
+        let mut volume_offset = 0u64;
+        for (image, run) in part.locate(Run::new(0, bytes.len())) {
+            let available = self.available.get(usize::from(image.0));
+            for written in available.into_iter().flat_map(|available| available.within(run)) {
+                looked_at = looked_at.saturating_add(written.len);
+                let from = volume_offset.saturating_add(written.start.saturating_sub(run.start));
+                let allowed = looked_at <= limits::ZEROS_BYTES;
+                if !allowed || !all_zeros(&**bytes, Run::new(from, written.len)) {
+                    return true;
+                }
+            }
+            volume_offset = volume_offset.saturating_add(run.len);
+        }
+        false
     }
 
     /// The newest part's bytes are planned: no other part may plan them again, even if a hostile

@@ -209,12 +209,14 @@ fn partition(entry: &[u8], sector_bytes: u64, number: u32) -> Result<Option<Part
         Some(Run::new(start, sectors.checked_mul(sector_bytes)?)).filter(|r| !r.is_empty())
     })()
     .ok_or_else(|| Error::corrupt("partition ends before it begins"))?;
-    let mut label = type_name(&guid(type_guid));
+    let type_guid = guid(type_guid);
+    let claims_format = claims_format(&type_guid);
+    let mut label = type_name(&type_guid);
     let name = name(take(entry, 56, 72)?);
     if !name.is_empty() {
         let _ = write!(label, ", {}", Escaped(name.as_bytes()));
     }
-    Ok(Some(Partition { number, label, run }))
+    Ok(Some(Partition { number, label, claims_format, run }))
 }
 
 /// UTF-16 up to the first zero; what is not UTF-16 becomes a replacement character.
@@ -236,6 +238,14 @@ fn guid(bytes: &[u8]) -> String {
         let _ = write!(text, "{:02x}", bytes.get(from).copied().unwrap_or(0));
     }
     text
+}
+
+/// Whether partitions of this type hold data in some format. The firmware's own types need not, and
+/// of a type that is not known nothing can be said.
+fn claims_format(guid: &str) -> bool {
+    const FIRMWARE: [&str; 3] = ["EFI system", "BIOS boot", "Microsoft reserved"];
+    let name = type_name(guid);
+    name != guid && !FIRMWARE.contains(&name.as_str()) && name != "ChromeOS kernel"
 }
 
 /// The types that stand on the images of instances.

@@ -94,7 +94,7 @@ impl Entry {
             Some(name) => format!("{name} (0x{:02x})", self.kind),
             None => format!("0x{:02x}", self.kind),
         };
-        Partition { number, label, run }
+        Partition { number, label, claims_format: claims_format(self.kind), run }
     }
 }
 
@@ -176,6 +176,17 @@ fn logical(
     Ok(())
 }
 
+/// Whether partitions of this type hold data in some format, the hidden ones too. What else the
+/// number of a type may mean is not agreed on.
+fn claims_format(kind: u8) -> bool {
+    matches!(
+        kind,
+        0x01 | 0x04 | 0x06 | 0x07 | 0x0b | 0x0c | 0x0e // FAT, NTFS, exFAT
+            | 0x11 | 0x14 | 0x16 | 0x17 | 0x1b | 0x1c | 0x1e // the same, hidden
+            | 0x27 | 0x42 | 0x82 | 0x83 | 0x8e | 0xa5 | 0xe8 | 0xfb | 0xfd
+    )
+}
+
 fn type_name(kind: u8) -> Option<&'static str> {
     Some(match kind {
         0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e => "FAT",
@@ -186,6 +197,7 @@ fn type_name(kind: u8) -> Option<&'static str> {
         0x83 => "Linux",
         0x8e => "Linux LVM",
         0xa5 => "FreeBSD",
+        0xe8 => "LUKS",
         0xef => "EFI system",
         0xfb => "VMFS",
         0xfd => "Linux RAID",

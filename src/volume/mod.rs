@@ -24,6 +24,9 @@ pub struct Volume {
     pub name: Arc<str>,
     /// What the table calls it, for people: type and label.
     pub label: String,
+    /// Whether the table calls it by a type that holds data in some format: a filesystem, swap, a
+    /// member of a volume group. Bytes of no known format in it were not understood.
+    pub claims_format: bool,
     /// Its bytes.
     pub bytes: Arc<dyn ReadAt>,
 }

@@ -12,6 +12,8 @@ pub(super) struct Partition {
     pub(super) number: u32,
     /// Type and name, escaped.
     pub(super) label: String,
+    /// Whether its type is one of those that hold data in some format.
+    pub(super) claims_format: bool,
     /// The bytes it claims.
     pub(super) run: Run,
 }
@@ -59,6 +61,7 @@ fn volume(disk: &Arc<dyn ReadAt>, partition: Partition) -> Volume {
     Volume {
         name: tell(partition.number).into(),
         label: partition.label,
+        claims_format: partition.claims_format,
         bytes: Arc::new(Slice::new(Arc::clone(disk), partition.run)),
     }
 }
@@ -80,6 +83,7 @@ mod tests {
         let claims = claims.iter().zip(1..).map(|(&(start, len), number)| Partition {
             number,
             label: String::new(),
+            claims_format: false,
             run: Run::new(start, len),
         });
         let layout = layout(&disk, claims.collect(), Vec::new());

@@ -5,8 +5,12 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use amisweep::bytes::{ReadAt, past_end, read_vec};
+use amisweep::coverage::Kind;
+use amisweep::detect::Engine;
 use amisweep::error::{Error, ErrorKind, Result};
-use amisweep::run::{ImageNo, Run};
+use amisweep::image::Image;
+use amisweep::run::{ImageNo, Run, RunSet};
+use amisweep::sweep::{FingerprintKey, Options, Progress, Target, sweep};
 use amisweep::volume::{Layout, VOLUME_SYSTEMS};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -573,4 +577,55 @@ fn deep_recognises_what_real_tools_make() {
     output("losetup", &["-d", device.trim()], "");
     let found = amisweep::volume::recognise(&tools.bytes()).unwrap();
     assert_eq!(found.map(|r| r.name), Some("LVM2"));
+}
+
+/// Sweep a disk of one MBR partition, of 1 MiB, of which `kind` is the type and `content` the
+/// beginning of its second half: what the partition is counted as, and whether all is complete.
+fn swept(kind: u8, content: &[u8]) -> (Option<Kind>, bool) {
+    let mut bytes = vec![0; 2 << 20];
+    put(&mut bytes, 446, &[0, 0, 0, 0, kind, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0]);
+    put(&mut bytes, 510, b"\x55\xaa");
+    put(&mut bytes, 3 << 19, content);
+    let written = RunSet::from_runs(vec![Run::new(0, 2 << 20)]);
+    let bytes = Arc::new(Disk { bytes, bad: Run::default() });
+    let image = Image { number: ImageNo(0), name: "disk".into(), bytes, written, ahead: None };
+    let options = Options {
+        engine: &Engine::builtin().unwrap(),
+        jobs: 1,
+        key: &FingerprintKey::ephemeral([1; 32]),
+        cross_check: false,
+        progress: &Progress::default(),
+    };
+    let coverage = sweep(Target::Images(vec![image]), &options).coverage;
+    // What is not the partition is a gap.
+    let unparsed = coverage.of(Kind::Unparsed) == 1 << 20;
+    let gap = coverage.of(Kind::Gap) == 2 << 20;
+    let partition = if unparsed { Some(Kind::Unparsed) } else { gap.then_some(Kind::Gap) };
+    let told = coverage.errors().iter().any(|e| e.what.contains("holds no known format"));
+    assert_eq!(told, unparsed, "{:?}", coverage.errors());
+    (partition, coverage.complete())
+}
+
+/// A partition that is encrypted without a header was called a gap, and the disk complete.
+#[test]
+fn a_data_partition_of_no_known_format_is_incomplete() {
+    for kind in [0x07, 0x0b, 0x0c, 0x0e, 0x82, 0x83, 0x8e, 0xfd] {
+        assert_eq!(swept(kind, b"\x93\x1c"), (Some(Kind::Unparsed), false), "{kind:#x}");
+        // Nobody has made a filesystem in it yet.
+        assert_eq!(swept(kind, b""), (Some(Kind::Gap), true), "{kind:#x}");
+    }
+    // Firmware's own, and types nobody knows.
+    for kind in [0xef, 0xda, 0x41] {
+        assert_eq!(swept(kind, b"\x93\x1c"), (Some(Kind::Gap), true), "{kind:#x}");
+    }
+}
+
+#[test]
+fn a_guid_tells_whether_a_partition_holds_data() {
+    let bios = *b"\x48\x61\x68\x21\x49\x64\x6f\x6e\x74\x4e\x65\x65\x64\x45\x46\x49";
+    for (kind, expected) in [(LINUX, true), (ESP, false), (bios, false), ([7; 16], false)] {
+        let gpt = Gpt { entries: vec![(1, kind, 100, 199, Vec::new())], ..Gpt::sample(512) };
+        let (_, layout) = open(gpt.build(), Run::default()).unwrap().unwrap();
+        assert_eq!(layout.volumes[0].claims_format, expected, "{}", layout.volumes[0].label);
+    }
 }
