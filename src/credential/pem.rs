@@ -65,7 +65,10 @@ pub fn parse(text: &[u8]) -> Option<Pem> {
     let mut headers = Vec::new();
     let mut digits = Vec::with_capacity(rest.len());
     for line in rest.split(|&byte| byte == b'\n') {
-        if line.contains(&b':') {
+        if let Some((fields, rest)) = joined(line) {
+            headers.extend(fields);
+            digits.extend(rest.iter().filter(|b| is_base64(**b)));
+        } else if line.contains(&b':') {
             headers.push(String::from_utf8_lossy(line).trim().to_owned());
         } else if !line.trim_ascii_start().starts_with(b"=") {
             // A line that begins with `=` is the checksum of PGP armour.
@@ -78,17 +81,43 @@ pub fn parse(text: &[u8]) -> Option<Pem> {
     Some(Pem { label, headers, body })
 }
 
-/// `\n`, `\r`, `\t` as written in JSON and in shell strings become white space.
+/// The fields of an encrypted key (`Proc-Type: 4,ENCRYPTED DEK-Info: AES-128-CBC,…`) at the start of
+/// a line, and the body behind them when the lines were joined. The value of neither field has
+/// white space in it.
+fn joined(line: &[u8]) -> Option<(Vec<String>, Vec<u8>)> {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).peekable();
+    let mut fields = Vec::new();
+    while let Some((name, value)) = words.peek().and_then(|word| encryption_field(word)) {
+        words.next();
+        let value = if value.is_empty() { words.next().unwrap_or_default() } else { value };
+        fields.push(format!("{name}: {}", String::from_utf8_lossy(value)));
+    }
+    (!fields.is_empty()).then(|| (fields, words.collect::<Vec<_>>().concat()))
+}
+
+fn encryption_field(word: &[u8]) -> Option<(&'static str, &[u8])> {
+    ["Proc-Type", "DEK-Info"]
+        .into_iter()
+        .find_map(|name| Some((name, word.strip_prefix(name.as_bytes())?.strip_prefix(b":")?)))
+}
+
+/// An escaped line break, as JSON and shell strings have it, at the start of what follows its
+/// backslash, and what is behind it.
+pub(crate) fn past_escape(text: &[u8]) -> Option<&[u8]> {
+    const BREAKS: [&[u8]; 8] = [b"n", b"r", b"t", b"u000a", b"u000A", b"u000d", b"u000D", b"u0009"];
+    BREAKS.into_iter().find_map(|escape| text.strip_prefix(escape))
+}
+
+/// `\n`, `\r`, `\t`, `\u000a` as written in JSON and in shell strings become white space.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.iter().copied().peekable();
-    while let Some(byte) = rest.next() {
+    let mut rest = text;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
         if byte != b'\\' {
             out.push(byte);
-            continue;
-        }
-        while rest.next_if_eq(&b'\\').is_some() {}
-        if rest.next_if(|b| matches!(b, b'n' | b'r' | b't')).is_some() {
+        } else if let Some(behind) = past_escape(behind) {
+            rest = behind;
             out.push(b'\n');
         }
     }
@@ -121,6 +150,9 @@ mod tests {
             "\\naGVs\\nbG8=\\n",
             " aGVsbG8= ",
             "\\\\naGVsbG8\\\\n",
+            "\\u000aaGVs\\u000d\\u000AbG8=\\u000D\\u000a",
+            "\\\\u000aaGVsbG8\\\\u000a",
+            "\taGVs\tbG8=\t",
         ] {
             let pem = parse(format!("  x: {}\n", block(body)).as_bytes()).unwrap();
             assert_eq!((pem.label.as_str(), pem.body.as_slice()), ("TEST THING", &b"hello"[..]));
@@ -129,6 +161,22 @@ mod tests {
         let pem = parse(block("\nProc-Type: 4,ENCRYPTED\n\naGk=\n").as_bytes()).unwrap();
         assert_eq!(pem.headers, ["Proc-Type: 4,ENCRYPTED"]);
         assert_eq!(pem.body, b"hi");
+    }
+
+    #[test]
+    fn reads_the_headers_of_joined_lines() {
+        for (between, end) in
+            [("\n", "\n\n"), (" ", " "), ("\t", "\t\t"), ("  ", " "), ("\\n", "\\n\\n")]
+                .into_iter()
+                .chain([("\\u000a", "\\u000a\\u000a"), ("\\r\\n", "\\r\\n"), (" ", "\n\n")])
+        {
+            let body = format!(
+                "{between}Proc-Type: 4,ENCRYPTED{between}DEK-Info: AES-128-CBC,00FF{end}aGVs{between}bG8={between}"
+            );
+            let pem = parse(block(&body).as_bytes()).unwrap();
+            assert_eq!(pem.headers, ["Proc-Type: 4,ENCRYPTED", "DEK-Info: AES-128-CBC,00FF"]);
+            assert_eq!(pem.body, b"hello", "{body}");
+        }
     }
 
     #[test]

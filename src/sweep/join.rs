@@ -1,6 +1,7 @@
 //! The join: matches of one secret become one finding with all its places.
 
 use crate::coverage::Coverage;
+use crate::credential::pem::past_escape;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Finding, Fingerprint, Harmless, Match, Place, Subject};
 use crate::limits;
@@ -63,12 +64,13 @@ fn normal(secret: &[u8]) -> Zeroizing<Vec<u8>> {
         return Zeroizing::new(secret.to_vec());
     }
     let mut kept = Zeroizing::new(Vec::with_capacity(secret.len()));
-    let mut bytes = secret.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if bytes.next_if(|next| matches!(next, b'n' | b'r')).is_some() => {}
-            byte if byte.is_ascii_whitespace() => {}
-            byte => kept.push(byte),
+    let mut rest = secret;
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
+        if byte == b'\\' {
+            rest = past_escape(behind).unwrap_or(behind);
+        } else if !byte.is_ascii_whitespace() {
+            kept.push(byte);
         }
     }
     kept
@@ -214,4 +216,20 @@ fn one_place_each(places: &mut Vec<Place>) {
     });
     places.sort_by(|a, b| a.locator.cmp(&b.locator));
     places.dedup_by(|a, b| a.locator == b.locator);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_of_a_key_are_one_however_their_lines_are_broken() {
+        let copy =
+            |between: &str| ["-----BEGIN X-----", "aGVs", "bG8=", "-----END X-----"].join(between);
+        let expected = normal(copy("\n").as_bytes());
+        for between in ["\r\n", " ", "\t", "\\n", "\\r\\n", "\\\\n", "\\u000a", "\\u000D\\u000A"] {
+            assert_eq!(normal(copy(between).as_bytes()), expected, "{between}");
+        }
+        assert_eq!(*normal(b" a\\nb \n"), b"a\\nb");
+    }
 }
