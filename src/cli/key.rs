@@ -23,7 +23,7 @@ pub(super) fn load(flag: Option<&Path>) -> Result<FingerprintKey> {
     if let Some(hex) = std::env::var_os(KEY_VARIABLE) {
         let hex = Zeroizing::new(hex.into_string().unwrap_or_default());
         return parse(&hex).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "AMISWEEP_FP_KEY is not a key of 64 hex digits")
+            Error::new(ErrorKind::Usage, "AMISWEEP_FP_KEY is not a key of 64 hex digits; `amisweep init` makes one in a file")
         });
     }
     if let Some(path) = std::env::var_os(FILE_VARIABLE) {
@@ -52,13 +52,16 @@ pub(super) fn random() -> Result<[u8; KEY_BYTES]> {
 
 fn from_file(path: &Path) -> Result<FingerprintKey> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new).map_err(|cause| {
-        Error::new(ErrorKind::Io, "cannot read the fingerprint key")
+        Error::new(ErrorKind::Io, "cannot read the fingerprint key; `amisweep init` makes one")
             .detail(path.display())
             .caused_by(cause)
     })?;
     parse(&text).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "the fingerprint key is not 64 hex digits")
-            .detail(path.display())
+        Error::new(
+            ErrorKind::Usage,
+            "the fingerprint key is not 64 hex digits; `amisweep init` makes one",
+        )
+        .detail(path.display())
     })
 }
 

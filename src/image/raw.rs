@@ -33,12 +33,16 @@ pub fn open(path: &Path, number: ImageNo, name: Arc<str>) -> Result<Image> {
     // Without NONBLOCK a pipe without a writer would be waited for before it can be refused.
     let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
     let opened = File::options().read(true).custom_flags(flags).open(path);
-    let mut file = opened.map_err(refuse("cannot open the image"))?;
+    let mut file = opened.map_err(refuse(
+        "cannot open the image; give a raw image, a block device or a directory that you may read",
+    ))?;
     let meta = file.metadata().map_err(refuse("cannot inspect the image"))?;
     if !meta.is_file() && !meta.file_type().is_block_device() {
-        return Err(
-            Error::new(ErrorKind::Usage, "not a disk image or block device").detail(path.display())
-        );
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "not a disk image or block device; give a raw image, a block device or a directory",
+        )
+        .detail(path.display()));
     }
     let len = file.seek(StdSeekFrom::End(0)).map_err(refuse("cannot size the image"))?;
     let written = if meta.is_file() {

@@ -24,7 +24,7 @@ impl Pending {
         if let Ok(meta) = std::fs::metadata(path)
             && (meta.file_type().is_block_device() || is_source(&meta))
         {
-            let what = "the report would overwrite a disk or what is scanned";
+            let what = "the report would overwrite a disk or what is scanned; give another -o";
             return Err(Error::new(ErrorKind::Usage, what).detail(path.display()));
         }
         let file =
