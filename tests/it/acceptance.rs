@@ -85,7 +85,7 @@ fn essence(report: &Value, first_image: u64) -> BTreeSet<String> {
     for group in ["findings", "noted"] {
         for finding in list(report, group) {
             for place in list(finding, "places") {
-                let mut line = format!("{group}");
+                let mut line = group.to_owned();
                 for name in ["fingerprint", "rule", "severity", "confidence"] {
                     write!(line, " {}", finding[name]).unwrap();
                 }

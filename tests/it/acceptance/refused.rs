@@ -22,7 +22,7 @@ type Change = fn(&mut Snapshot, &mut Ami);
 const CASES: &[(&str, &str, &str, Change)] = &[
     (ID, "public and belongs to somebody else", "aws ec2 copy-snapshot", |s, _| {
         s.public = true;
-        s.owner = "444455556666".to_owned();
+        s.owner = "444455556666".into();
     }),
     (ID, "the snapshot is public", "aws ec2 modify-snapshot-attribute", |s, _| s.public = true),
     (ID, "archived", "aws ec2 restore-snapshot-tier", |s, _| s.archived = true),
@@ -31,12 +31,12 @@ const CASES: &[(&str, &str, &str, Change)] = &[
         (s.encrypted, s.kms_denied) = (true, true);
     }),
     (ID, "may not read the snapshot", "aws sts get-caller-identity", |s, _| {
-        s.owner = "444455556666".to_owned();
+        s.owner = "444455556666".into();
         s.shared = false;
     }),
     (AMI, "may be launched", "aws ec2 run-instances", |s, a| {
-        s.owner = "444455556666".to_owned();
-        a.owner = "444455556666".to_owned();
+        s.owner = "444455556666".into();
+        a.owner = "444455556666".into();
         a.public = true;
     }),
     (AMI, "has no snapshot", "amisweep scan disk.img", |_, a| {
@@ -44,8 +44,8 @@ const CASES: &[(&str, &str, &str, Change)] = &[
         a.mappings[0].snapshot = None;
     }),
     (AMI, "Marketplace", "amisweep scan /", |s, a| {
-        s.owner = "444455556666".to_owned();
-        a.owner = "444455556666".to_owned();
+        s.owner = "444455556666".into();
+        a.owner = "444455556666".into();
         a.product_codes = vec!["code".to_owned()];
     }),
     (ID, "Outpost", "aws ec2 create-volume", |s, _| s.outpost = Some("arn:aws:outposts:1".into())),
