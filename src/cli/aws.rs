@@ -72,6 +72,11 @@ pub(super) fn open(args: &Args) -> Result<Asked> {
 pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
     let name = args.target.to_string_lossy().into_owned();
     let listed = session.list(&name)?;
+    if !args.quiet {
+        for (id, error) in &listed.failed {
+            super::say(&format!("{id} is left out, the report will be incomplete: {error}"));
+        }
+    }
     let estimate = listed.estimate();
     if args.aws.estimate {
         let mut stdout = std::io::stdout();
@@ -107,11 +112,18 @@ fn elsewhere(args: &Args) -> Result<Asked> {
     Ok(Asked::Elsewhere)
 }
 
-fn opened(name: String, listed: Listed) -> Opened {
+fn opened(name: String, mut listed: Listed) -> Opened {
     let kind = if listed.image.is_some() { "ami" } else { "snapshot" };
+    let failed = std::mem::take(&mut listed.failed);
+    // All that there is to say is many lines long, and was said.
+    let troubles = failed.into_iter().map(|(id, error)| {
+        let detail = format!("{id} was left out; `amisweep scan {id}` says what to do");
+        Error::new(error.kind(), error.what()).detail(detail)
+    });
+    let troubles = troubles.collect();
     let images = listed.open();
     let names = images.iter().map(|image| image.name.to_string()).collect();
-    Opened { name, kind, images: names, target: Target::Images(images) }
+    Opened { name, kind, images: names, target: Target::Images(images), troubles }
 }
 
 fn told(estimate: &Estimate) -> String {

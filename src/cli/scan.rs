@@ -124,6 +124,8 @@ pub(super) struct Opened {
     pub(super) kind: &'static str,
     pub(super) images: Vec<String>,
     pub(super) target: Target,
+    /// What of the target could not be opened, so that the result is incomplete.
+    pub(super) troubles: Vec<Error>,
 }
 
 fn open(args: &Args) -> Result<Opened> {
@@ -140,11 +142,17 @@ fn open(args: &Args) -> Result<Opened> {
     if path.is_dir() {
         let files = Box::new(Directory::open(path)?);
         let target = Target::Tree { name: name.as_str().into(), files };
-        return Ok(Opened { name, kind: "directory", images: Vec::new(), target });
+        return Ok(Opened {
+            name,
+            kind: "directory",
+            images: Vec::new(),
+            target,
+            troubles: Vec::new(),
+        });
     }
     let image = raw::open(path, ImageNo(0), name.as_str().into())?;
     let target = Target::Images(vec![image]);
-    Ok(Opened { images: vec![name.clone()], name, kind: "image", target })
+    Ok(Opened { images: vec![name.clone()], name, kind: "image", target, troubles: Vec::new() })
 }
 
 /// Whether a target is an AMI or a snapshot by its name, and no file of that name is there.
@@ -167,7 +175,7 @@ fn stdin() -> Result<Opened> {
             Error::new(ErrorKind::Usage, what).caused_by(cause)
         })?;
     let target = Target::Images(vec![image]);
-    Ok(Opened { images: vec![name.clone()], name, kind: "image", target })
+    Ok(Opened { images: vec![name.clone()], name, kind: "image", target, troubles: Vec::new() })
 }
 
 /// The last part of a path: reports should not tell where on a machine an image lay.
@@ -191,8 +199,9 @@ fn scan(args: &Args, opened: Opened) -> Result<Report> {
         progress: &progress,
     };
     let bar = Bar::follow(&progress, args.quiet);
-    let outcome = sweep(opened.target, &options);
+    let mut outcome = sweep(opened.target, &options);
     drop(bar);
+    opened.troubles.iter().for_each(|trouble| outcome.coverage.error(trouble));
     let fail_on = Severity::from_name(&args.fail_on).unwrap_or(Severity::High);
     let verdict = Verdict::of(&outcome.findings, &outcome.coverage, fail_on);
     let seconds = clock.elapsed().as_secs_f64();

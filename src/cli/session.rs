@@ -34,10 +34,12 @@ pub struct Session {
 pub struct Listed {
     /// What EC2 says about the AMI; none for a target that is a snapshot.
     pub image: Option<ImageFacts>,
-    /// What EC2 says about each snapshot, as far as it may be asked.
+    /// What EC2 says about each snapshot, listed or not, as far as it may be asked.
     pub facts: Vec<SnapshotFacts>,
     /// The snapshots, in the order of the AMI's disks.
     pub snapshots: Vec<Snapshot>,
+    /// The snapshots of the AMI that could not be listed, and why: at least one other could.
+    pub failed: Vec<(String, Error)>,
     cache_bytes: u64,
 }
 
@@ -65,7 +67,8 @@ impl Session {
         &self.region
     }
 
-    /// List the snapshots of an AMI (`ami-…`), or one snapshot (`snap-…`).
+    /// List the snapshots of an AMI (`ami-…`), or one snapshot (`snap-…`). Of an AMI's disks those
+    /// that cannot be listed do not stop the others.
     pub fn list(&self, target: &str) -> Result<Listed> {
         let image = if target.starts_with("ami-") {
             Some(self.runtime.block_on(self.ec2.image(target))?)
@@ -88,16 +91,28 @@ impl Session {
         }
         let facts = self.runtime.block_on(async { Ok(self.ec2.snapshots(&ids).await) })?;
         let mut snapshots = Vec::with_capacity(ids.len());
+        let mut failed = Vec::new();
         for (id, facts) in ids.iter().zip(&facts) {
-            let listed = self.ebs.list(id);
-            snapshots.push(listed.map_err(|e| self.explained(image.as_ref(), facts, &e))?);
+            match self.ebs.list(id) {
+                Ok(snapshot) => snapshots.push(snapshot),
+                Err(error) => {
+                    failed.push((id.clone(), self.explained(image.as_ref(), facts, &error)));
+                }
+            }
         }
-        Ok(Listed { image, facts, snapshots, cache_bytes: self.cache_bytes })
+        if snapshots.is_empty() && !failed.is_empty() {
+            return Err(failed.swap_remove(0).1);
+        }
+        Ok(Listed { image, facts, snapshots, failed, cache_bytes: self.cache_bytes })
     }
 
-    /// Open every disk of an AMI, or one snapshot.
+    /// Open every disk of an AMI, or one snapshot; all of them or none.
     pub fn open(&self, target: &str) -> Result<Vec<Image>> {
-        self.list(target).map(Listed::open)
+        let mut listed = self.list(target)?;
+        match listed.failed.pop() {
+            Some((_, error)) => Err(error),
+            None => Ok(listed.open()),
+        }
     }
 
     /// What reading the target once takes.

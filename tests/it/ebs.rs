@@ -295,6 +295,28 @@ fn opens_every_disk_of_an_ami() {
     assert!(emulator.block_fetches().keys().all(|(id, _)| id == "snap-01"));
 }
 
+/// One disk that may not be read stopped the scan of all the others.
+#[test]
+fn a_disk_that_cannot_be_listed_does_not_stop_the_others() {
+    let mut archived = snapshot("snap-02");
+    archived.archived = true;
+    let emulator = Emulator::start(Config {
+        snapshots: vec![archived, snapshot("snap-01")],
+        amis: vec![Ami::new(AMI, &["snap-02", "snap-01"])],
+        ..Config::default()
+    })
+    .unwrap();
+    let session = session(&emulator, options());
+    let listed = session.list(AMI).unwrap();
+    let failed: Vec<_> = listed.failed.iter().map(|(id, error)| (&**id, error.what())).collect();
+    assert!(matches!(failed[..], [("snap-02", what)] if what.contains("archived")), "{failed:?}");
+    let images = listed.open();
+    assert_eq!((images.len(), &*images[0].name), (1, "snap-01"));
+    assert!(missing(&images[0]).is_empty());
+    // Whoever asks for all of it is told.
+    assert!(session.open(AMI).err().unwrap().what().contains("archived"));
+}
+
 #[test]
 fn a_refusal_says_which_case_it_is() {
     type Change = fn(&mut Snapshot, &mut Ami);

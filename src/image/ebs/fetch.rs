@@ -7,12 +7,13 @@ use super::refusal::{self, Class, Refusal};
 use super::retry::{Attempts, Next, jitter};
 use crate::error::{Error, ErrorKind, Result};
 use crate::image::cache::Fetched;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, EBS_GOOD_BLOCKS};
 use aws_sdk_ebs::operation::get_snapshot_block::GetSnapshotBlockOutput;
 use aws_sdk_ebs::types::ChecksumAlgorithm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::time::timeout;
 
@@ -30,7 +31,7 @@ pub(super) struct Source {
     tokens: RwLock<Tokens>,
     /// How often it was listed again; held while that happens, so that it happens once for all
     /// blocks that found their tokens stale.
-    relisted: tokio::sync::Mutex<u32>,
+    relisted: tokio::sync::Mutex<Relists>,
     breaker: Breaker,
 }
 
@@ -38,13 +39,39 @@ pub(super) struct Source {
 struct Tokens {
     generation: u32,
     listing: Arc<Listing>,
+    /// Blocks that came with the tokens of this generation.
+    good: Arc<AtomicU32>,
+}
+
+impl Tokens {
+    fn new(generation: u32, listing: Arc<Listing>) -> Tokens {
+        Tokens { generation, listing, good: Arc::default() }
+    }
+}
+
+/// How often a snapshot was listed again without much coming of it. Tokens expire after a week,
+/// and a scan that gets on may last longer than that several times.
+#[derive(Default)]
+struct Relists(u32);
+
+impl Relists {
+    /// Whether it may be listed again, at `most` so often, after `good` blocks came since the last
+    /// time.
+    fn again(&mut self, good: u32, most: u32) -> bool {
+        if EBS_GOOD_BLOCKS <= good {
+            self.0 = 0;
+        }
+        let may = self.0 < most;
+        self.0 = self.0.saturating_add(u32::from(may));
+        may
+    }
 }
 
 impl Source {
     pub(super) fn new(ebs: Ebs, id: Arc<str>, listing: Arc<Listing>) -> Source {
         let breaker = Breaker::new(ebs.options.failures_in_a_row);
-        let tokens = RwLock::new(Tokens { generation: 0, listing });
-        Source { ebs, id, tokens, relisted: tokio::sync::Mutex::new(0), breaker }
+        let tokens = RwLock::new(Tokens::new(0, listing));
+        Source { ebs, id, tokens, relisted: tokio::sync::Mutex::default(), breaker }
     }
 
     /// One block, whole and checked.
@@ -77,6 +104,7 @@ impl Source {
             let refusal = match asked {
                 Ok(Ok(fetched)) => {
                     permit.answered(None);
+                    tokens.good.fetch_add(1, Ordering::Relaxed);
                     return Ok(fetched);
                 }
                 Ok(Err(refusal)) => refusal,
@@ -145,18 +173,17 @@ impl Source {
         if before.generation != stale {
             return Ok(());
         }
-        if self.ebs.options.relists <= *relisted {
+        let good = before.good.load(Ordering::Relaxed);
+        if !relisted.again(good, self.ebs.options.relists) {
             return Err(Error::new(ErrorKind::Unreadable, "the block tokens keep expiring")
                 .detail("does something else list this snapshot at the same time?"));
         }
-        *relisted = relisted.saturating_add(1);
         let listing = self.ebs.list_blocks(&self.id).await?;
         if listing.len() != before.listing.len() {
             return Err(Error::new(ErrorKind::Corrupt, "the snapshot changed while it was read"));
         }
         let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
-        tokens.generation = stale.saturating_add(1);
-        tokens.listing = Arc::new(listing);
+        *tokens = Tokens::new(stale.saturating_add(1), Arc::new(listing));
         Ok(())
     }
 }
@@ -218,6 +245,15 @@ mod tests {
     fn knows_a_block_of_zeros() {
         let zeros = vec![0; usize::try_from(BLOCK_BYTES).unwrap()];
         assert_eq!(STANDARD.encode(Sha256::digest(zeros)), ZEROS);
+    }
+
+    #[test]
+    fn lists_again_as_long_as_blocks_come() {
+        let mut relists = Relists::default();
+        assert!((0..3).all(|_| relists.again(EBS_GOOD_BLOCKS - 1, 3)));
+        assert!(!relists.again(EBS_GOOD_BLOCKS - 1, 3));
+        assert!((0..100).all(|_| relists.again(EBS_GOOD_BLOCKS, 3)));
+        assert!(relists.again(0, 3) && relists.again(0, 3) && !relists.again(0, 3));
     }
 
     #[test]

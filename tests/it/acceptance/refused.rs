@@ -116,3 +116,20 @@ fn what_it_costs_is_told_and_minded_before_any_block() {
     let done = scan(Some(&emulator), ID, &["--max-cost", "1"]);
     assert_eq!((done.code, gets(&emulator)), (0, 1), "{}", done.stderr);
 }
+
+#[test]
+fn a_disk_that_may_not_be_read_is_told_in_the_report_of_the_others() {
+    let mut archived = small("snap-02");
+    archived.archived = true;
+    let config = Config {
+        snapshots: vec![archived, small(ID)],
+        amis: vec![Ami::new(AMI, &["snap-02", ID])],
+        ..Config::default()
+    };
+    let emulator = Emulator::start(config).unwrap();
+    let done = scan(Some(&emulator), AMI, &[]);
+    let report = String::from_utf8_lossy(&done.stdout);
+    assert_eq!((done.code, gets(&emulator)), (11, 1), "{}", done.stderr);
+    assert!(report.contains("archived (snap-02 was left out"), "{report}");
+    assert!(done.stderr.contains("aws ec2 restore-snapshot-tier"), "{}", done.stderr);
+}
