@@ -29,18 +29,18 @@ impl Pending {
         }
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(|cause| refuse(path, cause))?;
+        let file = file.map_err(|cause| refuse_output(path, cause))?;
         Ok(Pending { file, path: path.to_owned() })
     }
 
     /// Empty the file, take it away from everyone but its owner, and write.
     pub fn begin(self) -> Result<impl Write> {
         let Pending { file, path } = self;
-        let meta = file.metadata().map_err(|cause| refuse(&path, cause))?;
+        let meta = file.metadata().map_err(|cause| refuse_output(&path, cause))?;
         if meta.is_file() {
             let private = std::fs::Permissions::from_mode(0o600);
-            file.set_permissions(private).map_err(|cause| refuse(&path, cause))?;
-            file.set_len(0).map_err(|cause| refuse(&path, cause))?;
+            file.set_permissions(private).map_err(|cause| refuse_output(&path, cause))?;
+            file.set_len(0).map_err(|cause| refuse_output(&path, cause))?;
         }
         Ok(BufWriter::new(file))
     }
@@ -50,6 +50,11 @@ impl Pending {
 pub fn create_new(path: &Path) -> Result<impl Write> {
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     file.map(BufWriter::new).map_err(|cause| refuse(path, cause))
+}
+
+fn refuse_output(path: &Path, cause: std::io::Error) -> Error {
+    let what = "cannot write the report; give another -o";
+    Error::new(ErrorKind::Io, what).detail(path.display()).caused_by(cause)
 }
 
 fn refuse(path: &Path, cause: std::io::Error) -> Error {

@@ -187,7 +187,7 @@ fn what_is_scanned_is_never_written() {
     for output in [&disk, &link] {
         let done = scan(&disk, &["-o", output.to_str().unwrap()]);
         assert_eq!(code(&done), Some(2), "{}", stderr(&done));
-        assert!(stderr(&done).contains("overwrite"), "{}", stderr(&done));
+        assert!(stderr(&done).contains("give another -o"), "{}", stderr(&done));
     }
     assert_eq!(std::fs::read(&disk).unwrap(), before);
 }
@@ -202,5 +202,20 @@ fn a_wrong_output_is_told_before_the_scan() {
     let nowhere = folder.path().join("no/such/report");
     let done = scan(&disk, &["-o", nowhere.to_str().unwrap()]);
     assert_eq!(code(&done), Some(1));
-    assert!(stderr(&done).contains("cannot write"), "{}", stderr(&done));
+    assert!(stderr(&done).contains("give another -o"), "{}", stderr(&done));
+}
+
+#[test]
+fn refusals_name_a_next_step() {
+    let folder = tempfile::tempdir().unwrap();
+    for target in ["/dev/null", "/no/such/disk.img"] {
+        let said = stderr(&scan(Path::new(target), &[]));
+        assert!(said.contains("give a raw image, a block device or a directory"), "{said}");
+    }
+    let key = folder.path().join("key");
+    for content in [None, Some("no key")] {
+        content.into_iter().for_each(|content| std::fs::write(&key, content).unwrap());
+        let said = stderr(&scan(folder.path(), &["--key-file", key.to_str().unwrap()]));
+        assert!(said.contains("`amisweep init` makes one"), "{said}");
+    }
 }
