@@ -213,8 +213,10 @@ fn refusals_name_a_next_step() {
         assert!(said.contains("give a raw image, a block device or a directory"), "{said}");
     }
     let key = folder.path().join("key");
-    for content in [None, Some("no key")] {
-        content.into_iter().for_each(|content| std::fs::write(&key, content).unwrap());
+    for content in [None, Some(b"no key")] {
+        if let Some(content) = content {
+            put(folder.path(), b"key", content);
+        }
         let said = stderr(&scan(folder.path(), &["--key-file", key.to_str().unwrap()]));
         assert!(said.contains("`amisweep init` makes one"), "{said}");
     }
