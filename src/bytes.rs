@@ -1,7 +1,10 @@
 //! Bytes at random: the one trait everything below the sweep reads through, and its small helpers.
 
 use crate::error::{Error, Result};
-use crate::run::{ImageNo, Run};
+use crate::run::{ImageNo, Run, RunSet};
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+use std::fs::File;
 use std::sync::Arc;
 
 /// Read-only random access to an image, a volume, a file, an archive member.
@@ -27,6 +30,24 @@ pub fn read_vec(bytes: &dyn ReadAt, offset: u64, len: usize) -> Result<Vec<u8>> 
     let mut buf = vec![0; len];
     bytes.read_at(offset, &mut buf)?;
     Ok(buf)
+}
+
+/// The runs in which the host's filesystem holds data of a file, as it tells through `SEEK_DATA`. A
+/// host that cannot tell holds all of it.
+pub fn data_runs(file: &File, len: u64) -> RunSet {
+    let mut runs = Vec::new();
+    let mut at = 0;
+    while at < len {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => break,
+            Err(_) => return RunSet::from_runs(vec![Run::new(0, len)]),
+        };
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(len);
+        runs.push(Run::between(start, end.min(len)));
+        at = end.max(at.saturating_add(1));
+    }
+    RunSet::from_runs(runs)
 }
 
 /// The error of a read past the end.

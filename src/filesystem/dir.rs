@@ -1,11 +1,11 @@
 //! A directory on the host, swept like a filesystem: its files only, links never followed.
 
 use super::{At, Extent, FileEntry, FileKind, FileState, Filesystem, Stream, StreamName, Times};
-use crate::bytes::{ReadAt, past_end};
+use crate::bytes::{ReadAt, data_runs, past_end};
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
-use crate::run::{ImageNo, Run};
+use crate::run::{ImageNo, Run, RunSet};
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// sweep can treat them as a disk.
 pub struct Directory {
     root: PathBuf,
+    /// The filesystem the root is on. What is mounted below is another: the kernel's own (`/proc`)
+    /// has no end.
+    device: u64,
 }
 
 impl Directory {
@@ -24,11 +27,34 @@ impl Directory {
         if !meta.is_dir() {
             return Err(Error::new(ErrorKind::Usage, "not a directory").detail(root.display()));
         }
-        Ok(Directory { root: root.to_owned() })
+        Ok(Directory { root: root.to_owned(), device: meta.dev() })
     }
 
     fn host_path(&self, path: &[u8]) -> PathBuf {
         self.root.join(std::ffi::OsStr::from_bytes(path))
+    }
+
+    /// The addresses of a file's bytes. Only a file with holes is opened to ask where they are.
+    fn extents(&self, path: &[u8], meta: &Metadata, address: u64) -> Box<[Extent]> {
+        let whole = Run::new(0, meta.len());
+        let sparse = meta.is_file() && meta.blocks().saturating_mul(512) < meta.len();
+        let opened = if sparse { self.file(path).ok() } else { None };
+        let runs = opened
+            .map_or_else(|| RunSet::from_runs(vec![whole]), |file| data_runs(&file, whole.len));
+        let extent = |run: &Run| Extent {
+            file_offset: run.start,
+            len: run.len,
+            at: At::Disk(address.saturating_add(run.start)),
+        };
+        runs.runs().iter().map(extent).collect()
+    }
+
+    /// Open a file for reading. One that was replaced since it was listed, by a link or a pipe, is
+    /// not followed and not waited for.
+    fn file(&self, path: &[u8]) -> std::io::Result<File> {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or(0);
+        OpenOptions::new().read(true).custom_flags(flags).open(self.host_path(path))
     }
 
     /// The entries of one directory, sorted by name.
@@ -74,13 +100,17 @@ impl Filesystem for Directory {
             };
             if path.len() > limits::PATH_BYTES {
                 visit(Err(Error::new(ErrorKind::Limit, "a path is too long")));
+            } else if meta.is_dir() && meta.dev() != self.device {
+                let what = "another filesystem is mounted here; scan it by itself";
+                visit(Err(Error::unsupported(what).detail(crate::locator::Escaped(&path))));
             } else if meta.is_dir() {
                 match self.list(&path) {
                     Ok(paths) => pending.extend(paths.into_iter().rev()),
                     Err(error) => visit(Err(error)),
                 }
             } else {
-                let file = describe(path, &meta, address);
+                let extents = self.extents(&path, &meta, address);
+                let file = describe(path, &meta, extents);
                 let taken = file.streams.iter().map(|stream| stream.size).sum();
                 address = address.saturating_add(taken);
                 visit(Ok(file));
@@ -98,16 +128,13 @@ impl Filesystem for Directory {
             let target = std::fs::read_link(&host).map_err(|cause| unread(&file.path, cause))?;
             return Ok(Box::new(target.into_os_string().into_vec()));
         }
-        // A file that was replaced by a link since it was listed is not followed.
-        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or(0);
-        let opened = OpenOptions::new().read(true).custom_flags(flags).open(&host);
-        let opened = opened.map_err(|cause| unread(&file.path, cause))?;
+        let opened = self.file(&file.path).map_err(|cause| unread(&file.path, cause))?;
         let len = opened.metadata().map_err(|cause| unread(&file.path, cause))?.len();
         Ok(Box::new(HostFile { file: opened, len }))
     }
 }
 
-fn describe(path: Box<[u8]>, meta: &Metadata, address: u64) -> FileEntry {
+fn describe(path: Box<[u8]>, meta: &Metadata, extents: Box<[Extent]>) -> FileEntry {
     let kind = match meta.file_type() {
         kind if kind.is_file() => FileKind::File,
         kind if kind.is_symlink() => FileKind::Link,
@@ -118,7 +145,6 @@ fn describe(path: Box<[u8]>, meta: &Metadata, address: u64) -> FileEntry {
         FileKind::Link => Some(StreamName::LinkTarget),
         FileKind::Directory | FileKind::Special => None,
     };
-    let extent = Extent { file_offset: 0, len: meta.len(), at: At::Disk(address) };
     FileEntry {
         path,
         more_paths: Box::default(),
@@ -130,10 +156,7 @@ fn describe(path: Box<[u8]>, meta: &Metadata, address: u64) -> FileEntry {
         links: u32::try_from(meta.nlink()).unwrap_or(u32::MAX),
         times: Times { modified: meta.mtime(), changed: meta.ctime(), ..Times::default() },
         state: FileState::Live,
-        streams: name
-            .map(|name| Stream { name, size: meta.len(), extents: Box::new([extent]) })
-            .into_iter()
-            .collect(),
+        streams: name.map(|name| Stream { name, size: meta.len(), extents }).into_iter().collect(),
     }
 }
 
@@ -164,6 +187,24 @@ impl ReadAt for HostFile {
 mod tests {
     use super::*;
     use std::io::Write as _;
+
+    #[test]
+    fn a_hole_is_no_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).open(dir.path().join("sparse")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        file.write_all_at(b"data", 1 << 39).unwrap();
+        let mut held = Vec::new();
+        Directory::open(dir.path()).unwrap().walk(&mut |file| {
+            let streams = file.unwrap().streams;
+            held.extend(streams.iter().flat_map(|s| &s.extents).map(|e| (e.file_offset, e.len)));
+        });
+        let short = |(start, len): &(u64, u64)| {
+            Run::new(*start, *len).contains(Run::new(1 << 39, 4)) && *len < 1 << 30
+        };
+        assert!(held.len() == 1 && held.iter().all(short), "{held:?}");
+    }
 
     #[test]
     fn lists_files_in_order_and_follows_no_link() {

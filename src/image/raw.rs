@@ -1,12 +1,10 @@
 //! A raw disk image: a file or a block device, read as it is.
 
 use super::Image;
-use crate::bytes::{ReadAt, past_end};
+use crate::bytes::{ReadAt, data_runs, past_end};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::BLOCK_BYTES;
 use crate::run::{ImageNo, Run, RunSet};
-use rustix::fs::SeekFrom;
-use rustix::io::Errno;
 use std::fs::File;
 use std::io::{Seek, SeekFrom as StdSeekFrom};
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
@@ -54,23 +52,11 @@ pub fn open(path: &Path, number: ImageNo, name: Arc<str>) -> Result<Image> {
     Ok(Image { number, name, bytes, written, ahead: None })
 }
 
-/// The blocks in which the host filesystem holds data, as it tells through `SEEK_DATA`. A host
-/// that cannot tell has written everything.
+/// The blocks in which the host filesystem holds data.
 fn written_blocks(file: &File, len: u64) -> RunSet {
-    let mut runs = Vec::new();
-    let mut at = 0;
-    while at < len {
-        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            Err(Errno::NXIO) => break,
-            Err(_) => return RunSet::from_runs(vec![Run::new(0, len)]),
-        };
-        let end = rustix::fs::seek(file, SeekFrom::Hole(start)).unwrap_or(len);
-        let blocks = Run::between(start, end).align_out(BLOCK_BYTES).intersect(Run::new(0, len));
-        runs.push(blocks);
-        at = blocks.end().max(end).max(at.saturating_add(1));
-    }
-    RunSet::from_runs(runs)
+    let whole = Run::new(0, len);
+    let blocks = |run: &Run| run.align_out(BLOCK_BYTES).intersect(whole);
+    RunSet::from_runs(data_runs(file, len).runs().iter().map(blocks).collect())
 }
 
 impl ReadAt for Raw {
