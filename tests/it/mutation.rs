@@ -284,7 +284,11 @@ fn check(name: &str, share: u64) {
     assert!(known.len() >= 10, "{name}: {} structures", known.len());
     let usual = places(&sweep_overlay(Arc::clone(&image.bytes), image.written.clone()));
 
-    let runs = if std::env::var_os("AMISWEEP_DEEP").is_some() { 20 * share } else { share };
+    let runs = if std::env::var_os("AMISWEEP_DEEP").is_some_and(|v| v == "1") {
+        20 * share
+    } else {
+        share
+    };
     let only = std::env::var("AMISWEEP_SEED").ok().map(|seed| seed.parse().unwrap());
     for seed in only.map_or(0..runs, |seed: u64| seed..seed + 1) {
         eprintln!("{name}: AMISWEEP_SEED={seed}");
