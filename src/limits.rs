@@ -25,6 +25,13 @@ pub const NESTED_DEPTH: usize = 6;
 /// Holes shorter than this are read as zeros instead of splitting a window.
 pub const HOLE_SPLIT_BYTES: u64 = 64 * 1024;
 
+/// A piece of a long file this large is swept where it lies; smaller ones are gathered first.
+pub const SOLID_BYTES: u64 = 256 * 1024;
+
+/// Pieces of scattered files that memory is kept for. Those of a disk with more may be fetched
+/// twice. Each takes 16 bytes in the plan.
+pub const LATER_PIECES: usize = 1 << 20;
+
 /// Matches kept per rule in one window; the rest are counted and the window noted as truncated.
 pub const MATCHES_PER_RULE: usize = 256;
 
@@ -235,6 +242,10 @@ pub const CACHE_BLOCKS_MIN: usize = 16;
 /// Blocks of one read that are fetched side by side; a larger read goes on group by group, so
 /// that one reader cannot fill the cache.
 pub const CACHE_READ_BLOCKS: usize = 8;
+
+/// The share of the block cache that bytes kept of blocks already thrown out may fill: one part in
+/// so many. It is what files in many pieces wait in.
+pub const CACHE_KEPT_SHARE: usize = 2;
 
 /// The largest volume EBS has, 64 TiB. A snapshot that says more is not believed.
 pub const EBS_VOLUME_BYTES: u64 = 1 << 46;

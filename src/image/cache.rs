@@ -6,10 +6,12 @@
 //! demand never waits for room. When room is needed, blocks the sweep has passed go first, then
 //! the ones read longest ago, then what was read before the sweep came to it (by planning, by a
 //! file in pieces), and last what was fetched ahead and not yet read: throwing that away would buy
-//! it twice.
+//! it twice. Of a block that goes, the bytes that a file in pieces is still to read stay (`kept`).
 
+mod kept;
 mod store;
 
+pub use self::kept::Later;
 use self::store::Store;
 pub use self::store::{Counters, Failure};
 use crate::bytes::{ReadAt, past_end};
@@ -53,6 +55,8 @@ struct Shared {
 enum Data {
     Zeros,
     Bytes(Arc<Vec<u8>>),
+    /// What was asked for alone, and where it begins in what is kept.
+    Kept(Arc<[u8]>, u64),
 }
 
 /// The flight of one block: readers wait on it rather than on the store, so that a block thrown
@@ -168,8 +172,9 @@ impl Cache {
 
     /// Planning is over. Blocks read while planning have been kept so that the sweep need not
     /// fetch them again; from now on they go once the sweep has passed them.
-    pub fn sweep_begins(&self) {
-        self.shared.store().sweep_begins();
+    /// Of those, and of all others, what will be read `later` stays in memory.
+    pub fn sweep_begins(&self, later: Vec<Later>) {
+        self.shared.store().sweep_begins(later);
         self.shared.room.notify_all();
     }
 
@@ -208,20 +213,19 @@ impl Cache {
         (self.fetch)(block, Completion { shared, block, flight, done: false });
     }
 
-    /// What there is for `blocks` now, having started every fetch that was missing.
-    fn tickets(&self, blocks: &[u64]) -> Vec<Ticket> {
+    /// What there is for the part of `run` in each of `blocks` now, having started every fetch that was missing.
+    fn tickets(&self, blocks: &[u64], run: Run) -> Vec<Ticket> {
         let mut store = self.shared.store();
-        let tickets: Vec<Ticket> =
-            blocks
-                .iter()
-                .map(|&block| {
-                    if self.is_listed(block) {
-                        store.ask(block)
-                    } else {
-                        Ticket::Ready(Data::Zeros)
-                    }
-                })
-                .collect();
+        let tickets: Vec<Ticket> = blocks
+            .iter()
+            .map(|&block| {
+                if self.is_listed(block) {
+                    store.ask(block, block_run(block).intersect(run))
+                } else {
+                    Ticket::Ready(Data::Zeros)
+                }
+            })
+            .collect();
         drop(store);
         self.shared.room.notify_all();
         for (&block, ticket) in blocks.iter().zip(&tickets) {
@@ -266,7 +270,7 @@ impl ReadAt for Cache {
         let blocks: Vec<u64> = blocks_of(run).collect();
         let mut rest = buf;
         for group in blocks.chunks(CACHE_READ_BLOCKS) {
-            for (&block, ticket) in group.iter().zip(self.tickets(group)) {
+            for (&block, ticket) in group.iter().zip(self.tickets(group, run)) {
                 let data = self.redeem(block, ticket)?;
                 let part = block_run(block).intersect(run);
                 let len = usize::try_from(part.len).unwrap_or(0);
@@ -287,6 +291,13 @@ fn copy(data: &Data, from: u64, to: &mut [u8]) -> Result<()> {
     match data {
         Data::Zeros => to.fill(0),
         Data::Bytes(bytes) => bytes.read_at(from, to)?,
+        Data::Kept(bytes, skip) => {
+            let kept = usize::try_from(*skip)
+                .ok()
+                .and_then(|skip| bytes.get(skip..skip.checked_add(to.len())?));
+            let lost = || Error::new(ErrorKind::Internal, "kept bytes are cut short");
+            to.copy_from_slice(kept.ok_or_else(lost)?);
+        }
     }
     Ok(())
 }

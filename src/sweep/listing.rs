@@ -2,10 +2,12 @@
 
 use super::claim::{Claim, Owned, Piece};
 use super::plan::{Item, Maker, Owner, Part, What};
+use super::stretch::{Stretch, stretches};
 use super::survey::guarded;
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::{At, Extent, FileEntry, FileState, Filesystem, Stream, StreamName};
+use crate::image::cache::Later;
 use crate::limits;
 use crate::locator::Area;
 use crate::run::{ImageNo, Run, RunSet};
@@ -106,7 +108,6 @@ impl Maker<'_> {
                 }
                 let claimed = delivered.iter().map(|piece| piece.run.len).sum();
                 let shared = shown_bytes(data).saturating_sub(claimed);
-                let Some(at) = first_byte(part, data) else { continue };
                 if shared > shared_left {
                     shared_left = 0;
                     self.claims.truncate(first_claim);
@@ -115,8 +116,11 @@ impl Maker<'_> {
                 }
                 shared_left -= shared;
                 let claims = (to_u32(first_claim), to_u32(self.claims.len()));
-                let what = What::File { file, stream, claims };
-                self.items.push(Item { at, part: number, what });
+                stretches(part, data, &mut |Stretch { at, run, before }| {
+                    let what = What::File { file, stream, claims, run };
+                    self.items.push(Item { at, part: number, what });
+                    wait(&mut self.later, &before, at);
+                });
             }
         }
         if shared_left == 0 && volume_bytes > 0 {
@@ -229,13 +233,12 @@ fn claim(part: &Part, piece: &Piece, available: &[RunSet], claims: &mut Vec<Clai
     }
 }
 
-/// Where the first byte of a stream lies on the target; none when it has none anywhere.
-fn first_byte(part: &Part, stream: &Stream) -> Option<(ImageNo, u64)> {
-    let start = stream.extents.iter().find_map(|extent| match extent.at {
-        At::Disk(start) | At::Inline(start) => (extent.file_offset < stream.size).then_some(start),
-        At::Packed(run) => Some(run.start),
-        At::Hole | At::Unwritten(_) => None,
-    })?;
-    let (image, run) = *part.locate(Run::new(start, 1)).first()?;
-    Some((image, run.start))
+/// What is read at `at` of places before it has to be kept till then.
+fn wait(later: &mut [Vec<Later>], before: &[(ImageNo, Run)], at: (ImageNo, u64)) {
+    let Some(later) = later.get_mut(usize::from(at.0.0)) else { return };
+    for (_, run) in before.iter().filter(|(image, _)| *image == at.0) {
+        if later.len() < limits::LATER_PIECES {
+            later.extend(Later::parts(*run, at.1));
+        }
+    }
 }

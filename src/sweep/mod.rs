@@ -22,6 +22,7 @@ mod pipeline;
 mod plan;
 mod prefetch;
 mod read;
+mod stretch;
 mod survey;
 mod worker;
 

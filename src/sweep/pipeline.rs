@@ -17,8 +17,10 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
     let mut plan = plan::make(target, &mut coverage);
     options.progress.begin(coverage.written);
 
-    for image in &plan.images {
-        image.ahead.iter().for_each(|cache| cache.sweep_begins());
+    for (image, later) in plan.images.iter().zip(std::mem::take(&mut plan.later)) {
+        if let Some(cache) = &image.ahead {
+            cache.sweep_begins(later);
+        }
     }
     let mut findings = Findings::new(options.key);
     run(&plan, options, false, (&mut findings, &mut coverage));

@@ -6,6 +6,7 @@ use crate::bytes::ReadAt;
 use crate::coverage::{Coverage, Kind};
 use crate::filesystem::{Driver, FileEntry, Filesystem};
 use crate::image::Image;
+use crate::image::cache::Later;
 use crate::locator::{Area, Locator};
 use crate::outcome::VolumeSummary;
 use crate::run::{ImageNo, Run, RunSet};
@@ -17,6 +18,8 @@ pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
     pub(super) items: Vec<Item>,
     pub(super) claims: Vec<Claim>,
+    /// By image: bytes that are read once more after the sweep has passed them.
+    pub(super) later: Vec<Vec<Later>>,
     pub(super) volumes: Vec<VolumeSummary>,
     /// Claimed bytes a file did not deliver: swept raw at the end.
     pub(super) undelivered: Mutex<Vec<Item>>,
@@ -46,8 +49,9 @@ pub(super) struct Item {
 /// What an item is.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum What {
-    /// A stream of a file, with its range of the plan's claims.
-    File { file: u32, stream: u16, claims: (u32, u32) },
+    /// The windows of a file's stream that begin in `run`, with the stream's range of the plan's
+    /// claims.
+    File { file: u32, stream: u16, claims: (u32, u32), run: Run },
     /// Bytes of the remainder: from `at`, `len` long, and where they lie in the volume.
     Raw { len: u64, volume_offset: u64, kind: Kind, owner: Option<Owner> },
 }
@@ -81,11 +85,13 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
         parts: Vec::new(),
         items: Vec::new(),
         claims: Vec::new(),
+        later: Vec::new(),
         volumes: Vec::new(),
         available: Vec::new(),
     };
     let images = match target {
         Target::Images(images) => {
+            maker.later = images.iter().map(|_| Vec::new()).collect();
             maker.available = images.iter().map(|image| image.written.clone()).collect();
             maker.coverage.written = images.iter().map(|image| image.written.total()).sum();
             for image in &images {
@@ -98,10 +104,10 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
             Vec::new()
         }
     };
-    let Maker { parts, mut items, claims, volumes, .. } = maker;
+    let Maker { parts, mut items, claims, later, volumes, .. } = maker;
     items.sort_by_key(|item| item.at);
     items.shrink_to_fit();
-    Plan { images, parts, items, claims, volumes, undelivered: Mutex::default() }
+    Plan { images, parts, items, claims, later, volumes, undelivered: Mutex::default() }
 }
 
 /// A plan in the making.
@@ -110,6 +116,7 @@ pub(super) struct Maker<'a> {
     pub(super) parts: Vec<Part>,
     pub(super) items: Vec<Item>,
     pub(super) claims: Vec<Claim>,
+    pub(super) later: Vec<Vec<Later>>,
     pub(super) volumes: Vec<VolumeSummary>,
     /// By image: written bytes no item covers yet.
     pub(super) available: Vec<RunSet>,

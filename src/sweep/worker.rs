@@ -134,7 +134,7 @@ impl<'p> Worker<'p> {
     }
 
     fn file(&mut self, unit: Unit) {
-        let What::File { file: file_number, stream: number, claims } = unit.item.what else {
+        let What::File { file: file_number, stream: number, claims, .. } = unit.item.what else {
             return;
         };
         let part = self.part(&unit.item);

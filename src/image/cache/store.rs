@@ -1,7 +1,9 @@
 //! The store: which blocks are held, on their way, known empty or lost, and what goes first.
 
+use super::kept::{Kept, Later};
 use super::{Data, Flight, Ticket, block_run};
 use crate::error::{Error, Result};
+use crate::limits::{BLOCK_BYTES, CACHE_KEPT_SHARE};
 use crate::run::Run;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -66,6 +68,8 @@ pub(super) struct Store {
     held: BTreeMap<u64, Held>,
     /// The held blocks, first to go first.
     order: BTreeSet<(Class, u64, u64)>,
+    /// What stays of blocks that went.
+    kept: Kept,
     coming: HashMap<u64, Coming>,
     zeros: Bits,
     /// Blocks that came, for the count of those bought twice.
@@ -90,6 +94,7 @@ impl Store {
             capacity,
             held: BTreeMap::new(),
             order: BTreeSet::new(),
+            kept: Kept::default(),
             coming: HashMap::new(),
             zeros: Bits::default(),
             bought: Bits::default(),
@@ -104,8 +109,9 @@ impl Store {
         }
     }
 
-    /// What a reader of `block` gets now; the reader starts the fetch when it is told to.
-    pub(super) fn ask(&mut self, block: u64) -> Ticket {
+    /// What a reader of `run`, which lies in `block`, gets now; the reader starts the fetch when it
+    /// is told to.
+    pub(super) fn ask(&mut self, block: u64, run: Run) -> Ticket {
         if self.zeros.get(block) {
             self.counters.hits = self.counters.hits.saturating_add(1);
             return Ticket::Ready(Data::Zeros);
@@ -119,6 +125,10 @@ impl Store {
             let class = self.class_once_read(block, held.class);
             self.reclass(block, class);
             return Ticket::Ready(Data::Bytes(bytes));
+        }
+        if let Some((bytes, skip)) = self.kept.get(run) {
+            self.counters.hits = self.counters.hits.saturating_add(1);
+            return Ticket::Ready(Data::Kept(bytes, skip));
         }
         if let Some(coming) = self.coming.get_mut(&block) {
             coming.asked = true;
@@ -143,7 +153,7 @@ impl Store {
     /// Whether having `block` takes a fetch that nobody has started, and that is worth starting
     /// ahead: a prefetcher that the sweep has overtaken must not buy again what is done with.
     pub(super) fn is_wanted_ahead(&self, block: u64) -> bool {
-        !(block < self.passed
+        !(block < self.passed && self.bought.get(block)
             || self.gone.get(block)
             || self.zeros.get(block)
             || self.failed.contains_key(&block)
@@ -155,7 +165,8 @@ impl Store {
     /// stays free for reads on demand.
     pub(super) fn has_room_ahead(&self) -> bool {
         let half = self.capacity.div_ceil(2);
-        let free = self.capacity.saturating_sub(self.pinned);
+        let kept = self.used().saturating_sub(self.held.len().saturating_add(self.coming.len()));
+        let free = self.capacity.saturating_sub(self.pinned).saturating_sub(kept);
         let bound = half.min(free.saturating_sub(self.capacity.div_ceil(8))).max(1);
         self.coming.len().saturating_add(self.unread) < bound
     }
@@ -182,13 +193,14 @@ impl Store {
                 self.zeros.set(block);
                 self.counters.zeros = self.counters.zeros.saturating_add(1);
             }
-            Err(_) => {}
+            Ok(Data::Kept(..)) | Err(_) => {}
         }
         data.map_err(|error| self.fail(block, error))
     }
 
-    pub(super) fn sweep_begins(&mut self) {
+    pub(super) fn sweep_begins(&mut self, later: Vec<Later>) {
         self.sweeping = true;
+        self.kept.plan(later);
         self.gone = Bits::default();
         let unread: Vec<u64> =
             self.held.iter().filter(|(_, h)| h.class == Class::Unread).map(|(&b, _)| b).collect();
@@ -203,6 +215,7 @@ impl Store {
         }
         let behind: Vec<u64> = self.held.range(self.passed..block).map(|(&b, _)| b).collect();
         self.passed = block;
+        self.kept.passed(block);
         for block in behind {
             self.reclass(block, Class::Passed);
         }
@@ -213,6 +226,7 @@ impl Store {
         self.passed = u64::MAX;
         self.held.clear();
         self.order.clear();
+        self.kept = Kept::default();
         self.pinned = 0;
         self.unread = 0;
     }
@@ -248,23 +262,30 @@ impl Store {
         if self.bought.get(block) {
             self.counters.refetches = self.counters.refetches.saturating_add(1);
         }
-        let used = self.held.len().saturating_add(self.coming.len());
-        self.counters.peak_blocks = self.counters.peak_blocks.max(used);
+        self.counters.peak_blocks = self.counters.peak_blocks.max(self.used());
         flight
     }
 
     /// Throw out blocks until `more` fit. What is on its way cannot be thrown out.
     fn make_room(&mut self, more: usize) {
-        let mut used = self.held.len().saturating_add(self.coming.len()).saturating_add(more);
-        while self.capacity < used {
+        while self.capacity < self.used().saturating_add(more) {
             let Some(&(_, _, block)) = self.order.first() else {
                 return;
             };
-            self.release(block);
+            if let Some(bytes) = self.release(block) {
+                let room = self.capacity.checked_div(CACHE_KEPT_SHARE).unwrap_or(0);
+                let room_bytes = u64::try_from(room).unwrap_or(0).saturating_mul(BLOCK_BYTES);
+                self.kept.save(block, &bytes, self.passed, room_bytes);
+            }
             self.gone.set(block);
             self.counters.evictions = self.counters.evictions.saturating_add(1);
-            used = used.saturating_sub(1);
         }
+    }
+
+    /// Blocks held or on their way, and as many as what is kept of others would fill.
+    fn used(&self) -> usize {
+        let kept = usize::try_from(self.kept.bytes().div_ceil(BLOCK_BYTES)).unwrap_or(usize::MAX);
+        self.held.len().saturating_add(self.coming.len()).saturating_add(kept)
     }
 
     fn hold(&mut self, block: u64, bytes: Arc<Vec<u8>>, class: Class) {

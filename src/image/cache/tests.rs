@@ -160,7 +160,7 @@ fn fetching_ahead_waits_for_room_and_reading_never_does() {
 #[test]
 fn what_was_fetched_ahead_and_passed_unread_gives_its_room_back() {
     let (cache, bought) = instant(64, 16 * BLOCK_BYTES);
-    cache.sweep_begins();
+    cache.sweep_begins(Vec::new());
     for first in (0..64).step_by(8) {
         cache.want(blocks(first, 8));
         cache.passed((first + 8) * BLOCK_BYTES);
@@ -171,7 +171,7 @@ fn what_was_fetched_ahead_and_passed_unread_gives_its_room_back() {
 #[test]
 fn fetched_ahead_blocks_outlive_read_ones() {
     let (cache, _) = instant(64, 16 * BLOCK_BYTES);
-    cache.sweep_begins();
+    cache.sweep_begins(Vec::new());
     cache.want(blocks(0, 8));
     for block in 20..60 {
         byte(&cache, block * BLOCK_BYTES).unwrap();
@@ -191,7 +191,7 @@ fn what_planning_read_is_not_bought_again() {
     for &block in &planned {
         byte(&cache, block * BLOCK_BYTES).unwrap();
     }
-    cache.sweep_begins();
+    cache.sweep_begins(Vec::new());
     sweep(&cache, 2000, 0);
     let bought = bought.lock().unwrap();
     assert!(planned.iter().all(|block| bought[block] == 1), "{:?}", cache.counters());
@@ -205,7 +205,7 @@ fn a_disk_order_sweep_buys_each_block_once() {
     for n in 0..110 {
         byte(&cache, n * 27 * BLOCK_BYTES).unwrap();
     }
-    cache.sweep_begins();
+    cache.sweep_begins(Vec::new());
     sweep(&cache, 3000, 60);
     let total: u64 = bought.lock().unwrap().values().sum();
     assert_eq!(bought.lock().unwrap().len(), 3000);

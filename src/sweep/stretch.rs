@@ -1,0 +1,253 @@
+//! A stretch: windows of a stream that are swept one after the other, and where on the disk.
+//!
+//! What lies in one piece is swept from its first byte on. A window whose bytes lie in several
+//! places waits for the last of them, so that no block is fetched long before the sweep comes by;
+//! of the blocks with its earlier bytes, the cache keeps just those
+//! ([`crate::image::cache::Later`]).
+
+use super::plan::Part;
+use crate::filesystem::{At, Extent, Stream};
+use crate::limits::{HOLE_SPLIT_BYTES, OVERLAP_BYTES, SOLID_BYTES, WINDOW_BYTES};
+use crate::run::{ImageNo, Run};
+
+/// Windows of a stream, and where they are swept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// The place on the target at which the first window is swept.
+    pub(super) at: (ImageNo, u64),
+    /// The windows that begin in these bytes of the stream are its own.
+    pub(super) run: Run,
+    /// What is read of places before `at`.
+    pub(super) before: Vec<(ImageNo, Run)>,
+}
+
+/// The stretches of a stream, in its order.
+pub(super) fn stretches(part: &Part, stream: &Stream, visit: &mut dyn FnMut(Stretch)) {
+    let mut onward: Option<Stretch> = None;
+    let mut from = 0;
+    while let Some(window) = next_data(stream, from) {
+        from = window.end();
+        let seen = Run::between(
+            window.start.saturating_sub(OVERLAP_BYTES),
+            window.end().saturating_add(OVERLAP_BYTES).min(stream.size),
+        );
+        let mut pieces = places(part, stream, seen);
+        match (pieces.as_slice(), &mut onward) {
+            ([_], Some(stretch)) if stretch.run.end() == window.start => {
+                stretch.run = Run::between(stretch.run.start, window.end());
+            }
+            (&[(image, piece)], _) => {
+                let next = Stretch { at: (image, piece.start), run: window, before: Vec::new() };
+                onward.replace(next).into_iter().for_each(&mut *visit);
+            }
+            _ => {
+                onward.take().into_iter().for_each(&mut *visit);
+                let Some(last) = pieces.iter().map(|(image, run)| (*image, run.start)).max() else {
+                    continue;
+                };
+                pieces.retain(|(image, run)| (*image, run.start) != last);
+                visit(Stretch { at: last, run: window, before: pieces });
+            }
+        }
+    }
+    onward.into_iter().for_each(visit);
+}
+
+/// Where the bytes of `seen` lie on the target, neighbours joined.
+fn places(part: &Part, stream: &Stream, seen: Run) -> Vec<(ImageNo, Run)> {
+    let mut found: Vec<(ImageNo, Run)> = Vec::new();
+    let first =
+        stream.extents.partition_point(|e| e.file_offset.saturating_add(e.len) <= seen.start);
+    let near = stream.extents.get(first..).unwrap_or_default().iter();
+    for extent in near.take_while(|extent| extent.file_offset < seen.end()) {
+        let run = match extent.at {
+            At::Disk(start) | At::Inline(start) => {
+                let both = Run::new(extent.file_offset, extent.len).intersect(seen);
+                let skip = both.start.saturating_sub(extent.file_offset);
+                Run::new(start.saturating_add(skip), both.len)
+            }
+            At::Packed(run) => run,
+            At::Hole | At::Unwritten(_) => continue,
+        };
+        for (image, run) in part.locate(run) {
+            match found.last_mut() {
+                Some((same, last)) if *same == image && last.end() == run.start => {
+                    last.len = last.len.saturating_add(run.len);
+                }
+                _ => found.push((image, run)),
+            }
+        }
+    }
+    found
+}
+
+/// The next window of a stream: a stretch of it that has bytes somewhere. Long holes are stepped
+/// over, short ones are read as the zeros they are. Of a long file, what lies in one large piece
+/// and what crosses from one piece to the next are windows of their own, so that only the little
+/// around a seam has to wait for a place far away.
+pub(super) fn next_data(stream: &Stream, from: u64) -> Option<Run> {
+    let mut data = Solids::new(&stream.extents, from).peekable();
+    let first = data.next()?;
+    let start = first.start.max(from);
+    let limit = start.saturating_add(WINDOW_BYTES).min(stream.size);
+    let is_apart = |piece: &Run| WINDOW_BYTES < stream.size && SOLID_BYTES <= piece.len;
+    let joins = |end: u64, next: &Run| next.start <= end.saturating_add(HOLE_SPLIT_BYTES);
+    let mut end = first.end();
+    if is_apart(&first) && data.peek().is_some_and(|next| joins(end, next)) {
+        let inner = end.saturating_sub(OVERLAP_BYTES);
+        if start < inner {
+            return Some(Run::between(start, inner.min(limit)));
+        }
+    }
+    for next in data {
+        if limit <= end || !joins(end, &next) {
+            break;
+        }
+        if is_apart(&next) {
+            end = end.max(next.start.saturating_add(OVERLAP_BYTES));
+            break;
+        }
+        end = end.max(next.end());
+    }
+    let window = Run::between(start, end.min(limit));
+    (!window.is_empty()).then_some(window)
+}
+
+/// The pieces of a stream that have bytes somewhere, from an offset on; what goes on where it left
+/// off is one piece.
+struct Solids<'a> {
+    rest: std::slice::Iter<'a, Extent>,
+    next: Option<Extent>,
+}
+
+impl<'a> Solids<'a> {
+    fn new(extents: &'a [Extent], from: u64) -> Solids<'a> {
+        let first = extents.partition_point(|e| e.file_offset.saturating_add(e.len) <= from);
+        let mut rest = extents.get(first..).unwrap_or_default().iter();
+        let next = next_held(&mut rest);
+        Solids { rest, next }
+    }
+}
+
+impl Iterator for Solids<'_> {
+    type Item = Run;
+
+    fn next(&mut self) -> Option<Run> {
+        let mut last = self.next?;
+        let mut piece = Run::new(last.file_offset, last.len);
+        loop {
+            self.next = next_held(&mut self.rest);
+            let Some(next) = self.next else { break };
+            if !follows(&last, &next) {
+                break;
+            }
+            piece.len = piece.len.saturating_add(next.len);
+            last = next;
+        }
+        Some(piece)
+    }
+}
+
+fn next_held(rest: &mut std::slice::Iter<'_, Extent>) -> Option<Extent> {
+    rest.find(|e| matches!(e.at, At::Disk(_) | At::Inline(_) | At::Packed(_))).copied()
+}
+
+/// Whether `next` goes on where `last` ended, in the stream and on the disk.
+fn follows(last: &Extent, next: &Extent) -> bool {
+    match (last.at, next.at) {
+        (At::Disk(a), At::Disk(b)) => {
+            last.file_offset.checked_add(last.len) == Some(next.file_offset)
+                && a.checked_add(last.len) == Some(b)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::StreamName;
+
+    const W: u64 = WINDOW_BYTES;
+
+    fn stream(size: u64, extents: &[(u64, u64, At)]) -> Stream {
+        let extents =
+            extents.iter().map(|&(file_offset, len, at)| Extent { file_offset, len, at }).collect();
+        Stream { name: StreamName::Data, size, extents }
+    }
+
+    fn windows(size: u64, extents: &[(u64, u64, At)]) -> Vec<Run> {
+        let stream = stream(size, extents);
+        let mut from = 0;
+        std::iter::from_fn(|| {
+            let window = next_data(&stream, from)?;
+            from = window.end();
+            Some(window)
+        })
+        .collect()
+    }
+
+    /// Where each stretch is swept, where its windows begin, and how much it reads elsewhere.
+    fn cut(extents: &[(u64, u64, u64)]) -> Vec<(u64, u64, u64)> {
+        let part = Part {
+            root: "x".into(),
+            volume: None,
+            bytes: None,
+            filesystem: None,
+            driver: None,
+            files: Vec::new(),
+        };
+        let size = extents.last().map_or(0, |(start, len, _)| start + len);
+        let extents: Vec<_> = extents.iter().map(|&(o, len, at)| (o, len, At::Disk(at))).collect();
+        let mut found = Vec::new();
+        stretches(&part, &stream(size, &extents), &mut |s| {
+            found.push((s.at.1, s.run.start, s.before.iter().map(|(_, run)| run.len).sum()));
+        });
+        found
+    }
+
+    #[test]
+    fn long_holes_are_stepped_over_and_short_ones_read() {
+        let far = 1 << 40;
+        let extents = [
+            (0, 4096, At::Disk(0)),
+            (4096, 4096, At::Hole),
+            (8192, 4096, At::Inline(9)),
+            (far, 4096, At::Unwritten(1)),
+            (far + 4096, 8192, At::Disk(2)),
+        ];
+        let expected = [Run::new(0, 12288), Run::new(far + 4096, 100)];
+        assert_eq!(windows(far + 4196, &extents), expected);
+    }
+
+    #[test]
+    fn large_extents_are_cut_into_windows_and_bytes_beyond_the_end_left_out() {
+        let expected = [Run::new(0, W), Run::new(W, 10)];
+        assert_eq!(windows(W + 10, &[(0, 8 * W, At::Disk(0))]), expected);
+    }
+
+    #[test]
+    fn seams_of_a_long_file_are_windows_of_their_own() {
+        let o = OVERLAP_BYTES;
+        let extents = [(0, W, At::Disk(0)), (W, W, At::Disk(5 * W)), (2 * W, W, At::Disk(6 * W))];
+        let expected = [
+            Run::new(0, W - o),
+            Run::new(W - o, 2 * o),
+            Run::new(W + o, W),
+            Run::new(2 * W + o, W - o),
+        ];
+        assert_eq!(windows(3 * W, &extents), expected);
+    }
+
+    #[test]
+    fn a_stretch_is_swept_where_the_last_of_its_bytes_lies() {
+        let o = OVERLAP_BYTES;
+        assert_eq!(cut(&[(0, 5 * W, 7)]), [(7, 0, 0)], "one piece");
+        assert_eq!(cut(&[(0, 9, 700), (9, 9, 7), (18, 9, 70)]), [(700, 0, 18)], "a short file");
+        let two = [(7, 0, 0), (9 * W, W - o, 2 * o), (9 * W, W + o, 0)];
+        assert_eq!(cut(&[(0, W, 7), (W, W, 9 * W)]), two, "forwards");
+        let two = [(9 * W, 0, 0), (9 * W + W - 2 * o, W - o, 2 * o), (7, W + o, 0)];
+        assert_eq!(cut(&[(0, W, 9 * W), (W, W, 7)]), two, "backwards");
+        assert!(cut(&[]).is_empty());
+    }
+}
