@@ -104,6 +104,13 @@ impl Owned {
 fn disjoint(mut pieces: Vec<Piece>, taken: &RunSet, volume: Run) -> Vec<Piece> {
     pieces.retain(|p| !p.run.is_empty());
     pieces.sort_unstable_by_key(|p| (p.run, p.file, p.stream, p.file_offset));
+    // Nearly every filesystem is like this already, and its list need not stand twice.
+    let apart = pieces.is_sorted_by(|a, b| a.run.end() <= b.run.start);
+    let inside = pieces.last().is_none_or(|p| p.run.end() <= volume.end());
+    if apart && inside && pieces.iter().all(|p| taken.within(p.run).next().is_none()) {
+        pieces.shrink_to_fit();
+        return pieces;
+    }
     let mut kept = Vec::with_capacity(pieces.len());
     let mut covered = 0;
     for piece in pieces {

@@ -89,7 +89,7 @@ impl<'p> Cursor<'p> {
 /// The first byte on the target that a unit may still read from whole blocks. What goes on where
 /// it left off looks back a little; what a file in pieces reads further back is kept for it.
 fn place_of(unit: Unit) -> (ImageNo, u64) {
-    let (image, start) = unit.item.at;
+    let Item { image, at: start, .. } = unit.item;
     let into = match unit.item.what {
         What::Raw { .. } => unit.window.start,
         What::File { run, .. } => unit.window.start.saturating_sub(run.start),

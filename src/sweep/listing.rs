@@ -1,7 +1,7 @@
 //! The listing of a filesystem: its files with their claims, and the remainder as it labels it.
 
 use super::claim::{Claim, Owned, Piece};
-use super::plan::{Item, Maker, Owner, Part, What};
+use super::plan::{Item, Maker, Part, What};
 use super::stretch::{Stretch, stretches};
 use super::survey::guarded;
 use crate::coverage::Kind;
@@ -79,10 +79,12 @@ impl Maker<'_> {
         let taken = owned.settle(volume);
         self.parts.push(part);
         self.streams(&owned);
-        for piece in &owned.slack {
-            let owner = Owner { file: piece.file, file_offset: piece.file_offset };
-            self.raw(piece.run, Kind::Slack, Some(owner));
+        let slack = owned.slack;
+        drop((owned.live, owned.deleted));
+        for piece in &slack {
+            self.raw(piece.run, Kind::Slack, Some((piece.file, piece.file_offset)));
         }
+        drop(slack);
         self.remainder(volume, &taken);
     }
 
@@ -91,6 +93,10 @@ impl Maker<'_> {
         let Some((number, _)) = self.last_part() else { return };
         let mut pieces: Vec<&Piece> = owned.live.iter().chain(&owned.deleted).collect();
         pieces.sort_unstable_by_key(|p| (p.file, p.stream, p.file_offset));
+        // Lists that grow by doubling would be the larger part of the plan.
+        self.claims.reserve_exact(pieces.len());
+        let known = pieces.len().saturating_add(owned.slack.len());
+        self.items.reserve_exact(known.saturating_add(known / 8));
         let mut pieces = pieces.into_iter().peekable();
         let Some(part) = self.parts.last() else { return };
         let volume_bytes = part.bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len());
@@ -118,7 +124,7 @@ impl Maker<'_> {
                 let claims = (to_u32(first_claim), to_u32(self.claims.len()));
                 stretches(part, data, &mut |Stretch { at, run, before }| {
                     let what = What::File { file, stream, claims, run };
-                    self.items.push(Item { at, part: number, what });
+                    self.items.push(Item { at: at.1, image: at.0, part: number, what });
                     wait(&mut self.later, &before, at);
                 });
             }

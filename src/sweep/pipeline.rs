@@ -2,7 +2,7 @@
 
 use super::cursor::Cursor;
 use super::join::Findings;
-use super::plan::{self, Plan};
+use super::plan::{self, Item, Plan};
 use super::worker::Worker;
 use super::{Options, Target, cross_check, prefetch};
 use crate::coverage::Coverage;
@@ -29,7 +29,7 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
         std::mem::take(&mut *plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner));
     if !undelivered.is_empty() {
         plan.items = undelivered;
-        plan.items.sort_by_key(|item| item.at);
+        plan.items.sort_unstable_by_key(Item::order);
         run(&plan, options, true, (&mut findings, &mut coverage));
     }
 

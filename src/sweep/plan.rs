@@ -40,7 +40,9 @@ pub(super) struct Part {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item {
     /// Its first byte on the target.
-    pub(super) at: (ImageNo, u64),
+    pub(super) at: u64,
+    /// The image that byte is on.
+    pub(super) image: ImageNo,
     /// Which part it belongs to.
     pub(super) part: u16,
     pub(super) what: What,
@@ -52,15 +54,20 @@ pub(super) enum What {
     /// The windows of a file's stream that begin in `run`, with the stream's range of the plan's
     /// claims.
     File { file: u32, stream: u16, claims: (u32, u32), run: Run },
-    /// Bytes of the remainder: from `at`, `len` long, and where they lie in the volume.
-    Raw { len: u64, volume_offset: u64, kind: Kind, owner: Option<Owner> },
+    /// Bytes of the remainder: from `at`, `len` long, and where they lie in the file that owns and
+    /// does not show them, or in the volume.
+    Raw { len: u64, offset: u64, kind: Kind, owner: Option<u32> },
 }
 
-/// The file that owns bytes it does not show.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Owner {
-    pub(super) file: u32,
-    pub(super) file_offset: u64,
+impl Item {
+    /// What the plan is sorted by: the place, and what tells apart those that begin there.
+    pub(super) fn order(&self) -> impl Ord + use<> {
+        let among = match self.what {
+            What::File { file, stream, run, .. } => (file, stream, run.start),
+            What::Raw { len, .. } => (u32::MAX, u16::MAX, len),
+        };
+        (self.image, self.at, self.part, among)
+    }
 }
 
 impl Part {
@@ -105,7 +112,7 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
         }
     };
     let Maker { parts, mut items, claims, later, volumes, .. } = maker;
-    items.sort_by_key(|item| item.at);
+    items.sort_unstable_by_key(Item::order);
     items.shrink_to_fit();
     Plan { images, parts, items, claims, later, volumes, undelivered: Mutex::default() }
 }

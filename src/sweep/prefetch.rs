@@ -1,7 +1,7 @@
 //! The prefetcher: it walks the plan ahead of the workers and asks for what they will need.
 
 use super::cursor::Walk;
-use super::plan::{Plan, What};
+use super::plan::{Item, Plan, What};
 use crate::run::{ImageNo, Run};
 
 /// Ask for the bytes of every item, in order. Each request waits until there is room, so this
@@ -16,7 +16,7 @@ pub(super) fn run(plan: &Plan) {
     };
     let mut walk = Walk::default();
     while let Some(unit) = walk.next(plan) {
-        let (image, start) = unit.item.at;
+        let Item { image, at: start, .. } = unit.item;
         match unit.item.what {
             What::Raw { .. } => {
                 want(image, Run::new(start + unit.window.start, unit.window.len));

@@ -1,6 +1,6 @@
 //! The survey of an image: its volumes, what reads each, and what lies between them.
 
-use super::plan::{Item, Maker, Owner, Part, What};
+use super::plan::{Item, Maker, Part, What};
 use crate::bytes::{ReadAt, read_vec};
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
@@ -217,20 +217,21 @@ impl Maker<'_> {
     }
 
     /// Items for the written bytes of `run` of the newest part, which is a run of its volume.
-    pub(super) fn raw(&mut self, run: Run, kind: Kind, owner: Option<Owner>) {
+    /// `owner` is the file that owns and does not show them, and where they are in it.
+    pub(super) fn raw(&mut self, run: Run, kind: Kind, owner: Option<(u32, u64)>) {
         let Some((number, part)) = self.last_part() else { return };
         let mut items = Vec::new();
-        let mut volume_offset = run.start;
+        let mut offset = owner.map_or(run.start, |(_, file_offset)| file_offset);
         for (image, run) in part.locate(run) {
             let Some(available) = self.available.get(usize::from(image.0)) else { continue };
             for written in available.within(run) {
                 let skip = written.start - run.start;
-                let owner = owner.map(|o| Owner { file_offset: o.file_offset + skip, ..o });
-                let (len, volume_offset) = (written.len, volume_offset + skip);
-                let what = What::Raw { len, volume_offset, kind, owner };
-                items.push(Item { at: (image, written.start), part: number, what });
+                let (len, offset) = (written.len, offset + skip);
+                let owner = owner.map(|(file, _)| file);
+                let what = What::Raw { len, offset, kind, owner };
+                items.push(Item { at: written.start, image, part: number, what });
             }
-            volume_offset += run.len;
+            offset += run.len;
         }
         self.items.extend(items);
     }

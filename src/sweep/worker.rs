@@ -3,7 +3,7 @@
 use super::cursor::Unit;
 use super::join::Findings;
 use super::nested::{self, Nested};
-use super::plan::{Item, Owner, Part, Plan, What};
+use super::plan::{Item, Part, Plan, What};
 use super::read::{all_zero, fill, salvage};
 use super::{Options, nested::overlap_weak};
 use crate::blob::{Blob, Meta};
@@ -109,15 +109,15 @@ impl<'p> Worker<'p> {
     }
 
     fn raw(&mut self, unit: Unit) {
-        let What::Raw { len, volume_offset, kind, owner } = unit.item.what else { return };
-        let (number, start) = unit.item.at;
+        let What::Raw { len, offset, kind, owner } = unit.item.what else { return };
+        let Item { image: number, at: start, .. } = unit.item;
         let Some(image) = self.plan.images.get(usize::from(number.0)) else {
             return self.coverage.count(Kind::Unreadable, unit.window.len);
         };
         let part = self.part(&unit.item);
         let source = Source {
             at: part.locator(area(part, kind, owner)),
-            base: owner.map_or(volume_offset, |owner| owner.file_offset),
+            base: offset,
             state: state(kind),
             from_start: false,
             bytes: &*image.bytes,
@@ -301,11 +301,11 @@ impl<'p> Worker<'p> {
             let file_offset = claim.file_offset + (run.start - claim.run.start);
             let what = What::Raw {
                 len: run.len,
-                volume_offset: run.start,
+                offset: if live { file_offset } else { run.start },
                 kind: if live { Kind::Slack } else { Kind::Free },
-                owner: live.then_some(Owner { file, file_offset }),
+                owner: live.then_some(file),
             };
-            later.push(Item { at: (claim.image, run.start), part: item.part, what });
+            later.push(Item { at: run.start, image: claim.image, part: item.part, what });
         }
         let bytes = later.iter().map(Item::bytes).sum();
         self.plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner).extend(later);
@@ -359,8 +359,8 @@ fn file_locator(part: &Part, file: &FileEntry, stream: &Stream) -> Locator {
     at
 }
 
-fn area(part: &Part, kind: Kind, owner: Option<Owner>) -> Area {
-    let owner = owner.and_then(|o| part.files.get(usize::try_from(o.file).ok()?));
+fn area(part: &Part, kind: Kind, owner: Option<u32>) -> Area {
+    let owner = owner.and_then(|file| part.files.get(usize::try_from(file).ok()?));
     match kind {
         Kind::Slack => Area::Slack(owner.map(|file| file.path.clone())),
         Kind::Free => Area::Unallocated,

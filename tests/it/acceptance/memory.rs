@@ -58,7 +58,7 @@ fn deep_a_hundred_thousand_files_fit() {
     let peaks = [&empty, &full].map(|disk| peak_kib(None, disk.image().as_os_str(), &["-j", "1"]));
     let each = peaks[1].saturating_sub(peaks[0]) * 1024 / FILES;
     eprintln!("{} KiB without files, {} KiB with: {each} bytes a file", peaks[0], peaks[1]);
-    assert!(each <= 1024, "{each} bytes a file");
+    assert!(each <= 512, "{each} bytes a file");
 
     let file = peak_kib(None, full.image().as_os_str(), &[]);
     let emulator = serve(vec![Snapshot::from_file(ID, &full.image()).unwrap()]);
