@@ -243,9 +243,9 @@ pub const CACHE_BLOCKS_MIN: usize = 16;
 /// that one reader cannot fill the cache.
 pub const CACHE_READ_BLOCKS: usize = 8;
 
-/// The share of the block cache that bytes kept of blocks already thrown out may fill: one part in
-/// so many. It is what files in many pieces wait in.
-pub const CACHE_KEPT_SHARE: usize = 2;
+/// The share of the block cache that stays for whole blocks, one part in so many; the rest may be
+/// filled by what is kept or packed of others.
+pub const CACHE_WHOLE_SHARE: u64 = 4;
 
 /// The largest volume EBS has, 64 TiB. A snapshot that says more is not believed.
 pub const EBS_VOLUME_BYTES: u64 = 1 << 46;

@@ -55,7 +55,7 @@ pub(super) struct Args {
     jobs: Option<u16>,
 
     /// Memory for cached blocks and blocks in flight, such as 64M or 1G.
-    #[arg(long, value_name = "SIZE", default_value = "96M", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", default_value = "80M", value_parser = parse_size)]
     pub(super) memory: u64,
 
     /// Re-read every file that has a finding through a second, independent reader.

@@ -6,9 +6,12 @@
 //! demand never waits for room. When room is needed, blocks the sweep has passed go first, then
 //! the ones read longest ago, then what was read before the sweep came to it (by planning, by a
 //! file in pieces), and last what was fetched ahead and not yet read: throwing that away would buy
-//! it twice. Of a block that goes, the bytes that a file in pieces is still to read stay (`kept`).
+//! it twice. What the sweep is still to read
+//! of a block that goes stays: all of it made smaller if planning read it (`packed`), or the bytes
+//! that a file in pieces waits for (`kept`).
 
 mod kept;
+mod packed;
 mod store;
 
 pub use self::kept::Later;

@@ -1,9 +1,10 @@
 //! The store: which blocks are held, on their way, known empty or lost, and what goes first.
 
 use super::kept::{Kept, Later};
+use super::packed::Packed;
 use super::{Data, Flight, Ticket, block_run};
 use crate::error::{Error, Result};
-use crate::limits::{BLOCK_BYTES, CACHE_KEPT_SHARE};
+use crate::limits::{BLOCK_BYTES, CACHE_WHOLE_SHARE};
 use crate::run::Run;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -70,6 +71,7 @@ pub(super) struct Store {
     order: BTreeSet<(Class, u64, u64)>,
     /// What stays of blocks that went.
     kept: Kept,
+    packed: Packed,
     coming: HashMap<u64, Coming>,
     zeros: Bits,
     /// Blocks that came, for the count of those bought twice.
@@ -95,6 +97,7 @@ impl Store {
             held: BTreeMap::new(),
             order: BTreeSet::new(),
             kept: Kept::default(),
+            packed: Packed::default(),
             coming: HashMap::new(),
             zeros: Bits::default(),
             bought: Bits::default(),
@@ -119,6 +122,7 @@ impl Store {
         if let Some(reason) = self.failed.get(&block) {
             return Ticket::Failed(Arc::clone(reason));
         }
+        self.unpack(block);
         if let Some(held) = self.held.get(&block) {
             let bytes = Arc::clone(&held.bytes);
             self.counters.hits = self.counters.hits.saturating_add(1);
@@ -158,6 +162,7 @@ impl Store {
             || self.zeros.get(block)
             || self.failed.contains_key(&block)
             || self.held.contains_key(&block)
+            || self.packed.has(block)
             || self.coming.contains_key(&block))
     }
 
@@ -165,8 +170,8 @@ impl Store {
     /// stays free for reads on demand.
     pub(super) fn has_room_ahead(&self) -> bool {
         let half = self.capacity.div_ceil(2);
-        let kept = self.used().saturating_sub(self.held.len().saturating_add(self.coming.len()));
-        let free = self.capacity.saturating_sub(self.pinned).saturating_sub(kept);
+        let apart = self.pinned.saturating_add(self.used_by_parts());
+        let free = self.capacity.saturating_sub(apart);
         let bound = half.min(free.saturating_sub(self.capacity.div_ceil(8))).max(1);
         self.coming.len().saturating_add(self.unread) < bound
     }
@@ -216,6 +221,7 @@ impl Store {
         let behind: Vec<u64> = self.held.range(self.passed..block).map(|(&b, _)| b).collect();
         self.passed = block;
         self.kept.passed(block);
+        self.packed.passed(block);
         for block in behind {
             self.reclass(block, Class::Passed);
         }
@@ -227,6 +233,7 @@ impl Store {
         self.held.clear();
         self.order.clear();
         self.kept = Kept::default();
+        self.packed = Packed::default();
         self.pinned = 0;
         self.unread = 0;
     }
@@ -272,20 +279,45 @@ impl Store {
             let Some(&(_, _, block)) = self.order.first() else {
                 return;
             };
-            if let Some(bytes) = self.release(block) {
-                let room = self.capacity.checked_div(CACHE_KEPT_SHARE).unwrap_or(0);
-                let room_bytes = u64::try_from(room).unwrap_or(0).saturating_mul(BLOCK_BYTES);
-                self.kept.save(block, &bytes, self.passed, room_bytes);
-            }
-            self.gone.set(block);
-            self.counters.evictions = self.counters.evictions.saturating_add(1);
+            self.evict(block);
         }
     }
 
-    /// Blocks held or on their way, and as many as what is kept of others would fill.
+    /// Let go of a block, but for what the sweep is still to read of it.
+    fn evict(&mut self, block: u64) {
+        let Some(bytes) = self.release(block) else { return };
+        let whole_bytes = u64::try_from(self.capacity).unwrap_or(0).saturating_mul(BLOCK_BYTES);
+        let parts_bytes = whole_bytes.saturating_sub(whole_bytes / CACHE_WHOLE_SHARE);
+        let room_bytes = parts_bytes.saturating_sub(self.kept.bytes());
+        if self.passed <= block && self.packed.keep(block, &bytes, room_bytes) {
+            return;
+        }
+        let room_bytes = parts_bytes.saturating_sub(self.packed.bytes());
+        self.kept.save(block, &bytes, self.passed, room_bytes);
+        self.gone.set(block);
+        self.counters.evictions = self.counters.evictions.saturating_add(1);
+    }
+
+    /// Make a packed block one that is held, so that it can be read.
+    fn unpack(&mut self, block: u64) {
+        if !self.packed.has(block) {
+            return;
+        }
+        self.make_room(1);
+        let len = usize::try_from(BLOCK_BYTES).unwrap_or(0);
+        if let Some(bytes) = self.packed.take(block, len) {
+            self.hold(block, Arc::new(bytes), Class::Read);
+        }
+    }
+
+    /// Blocks held or on their way, and as many as what is left of others would fill.
     fn used(&self) -> usize {
-        let kept = usize::try_from(self.kept.bytes().div_ceil(BLOCK_BYTES)).unwrap_or(usize::MAX);
-        self.held.len().saturating_add(self.coming.len()).saturating_add(kept)
+        self.held.len().saturating_add(self.coming.len()).saturating_add(self.used_by_parts())
+    }
+
+    fn used_by_parts(&self) -> usize {
+        let bytes = self.kept.bytes().saturating_add(self.packed.bytes());
+        usize::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(usize::MAX)
     }
 
     fn hold(&mut self, block: u64, bytes: Arc<Vec<u8>>, class: Class) {
