@@ -1,6 +1,6 @@
 //! Checksums that a token carries in its last characters.
 
-use super::{Outcome, Parts};
+use super::{Outcome, Parts, platform};
 use crate::credential::{base32, base62, crc};
 
 fn split_tail(bytes: &[u8], tail: usize) -> Option<(&[u8], &[u8])> {
@@ -16,7 +16,8 @@ pub(super) fn crc32_base62_tail(parts: &Parts<'_>) -> Option<Outcome> {
 
 pub(super) fn gitlab_crc32_b36(parts: &Parts<'_>) -> Option<Outcome> {
     let (body, sum) = split_tail(parts.secret, 7)?;
-    Some(Outcome::of_likely_checksum(base62::base36(crc::crc32(body)).as_bytes() == sum))
+    let holds = base62::base36(crc::crc32(body)).as_bytes() == sum;
+    Some(platform::gitlab_routing(parts.secret, Outcome::of_likely_checksum(holds)))
 }
 
 pub(super) fn atlassian_crc32(parts: &Parts<'_>) -> Option<Outcome> {

@@ -41,7 +41,7 @@ pub(super) fn discord(parts: &Parts<'_>) -> Option<Outcome> {
     (number >> 22 > 0).then(|| Outcome::graded(Grade::Strong).with("id", Some(id)))
 }
 
-fn json_field(value: &Value, path: &str) -> Option<String> {
+pub(super) fn json_field(value: &Value, path: &str) -> Option<String> {
     let found = value.pointer(path)?;
     found.as_str().map(str::to_owned).or_else(|| found.as_u64().map(|number| number.to_string()))
 }
@@ -95,7 +95,16 @@ pub(super) fn pypi_macaroon(parts: &Parts<'_>) -> Option<Outcome> {
         None
     };
     let outcome = if is_index { Outcome::graded(Grade::Proven) } else { Outcome::default() };
+    let outcome = outcome.with("token_id", macaroon_id(rest, usize::from(*len)));
     Some(outcome.with("host", location).with("scope", scope.map(str::to_owned)))
+}
+
+/// The identifier after the location is the token's UUID.
+fn macaroon_id(rest: &[u8], location_bytes: usize) -> Option<String> {
+    let [2, len, identifier @ ..] = rest.get(location_bytes..)? else { return None };
+    let id = identifier.get(..usize::from(*len)).and_then(text)?;
+    let is_uuid = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_uuid.then_some(id)
 }
 
 pub(super) fn jwt_claims(parts: &Parts<'_>) -> Option<Outcome> {

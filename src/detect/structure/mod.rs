@@ -5,6 +5,7 @@ mod cloud;
 mod context;
 mod decoded;
 mod key;
+mod platform;
 
 pub(super) use context::reserved_host;
 
@@ -74,32 +75,47 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("aws_pair", cloud::aws_pair),
     ("aws_presigned", cloud::aws_presigned),
     ("aws_secret", cloud::aws_secret),
+    ("aws_signed_v2", |parts| Some(platform::aws_signed_v2(parts))),
+    ("aws_unique_id", platform::aws_unique_id),
+    ("azure_annotated", platform::azure_annotated),
+    ("azure_bus", platform::azure_bus),
     ("azure_key64", cloud::azure_key64),
     ("azure_sas", cloud::azure_sas),
     ("base64_32", decoded::base64_32),
     ("basic_auth", decoded::basic_auth),
     ("bech32", |parts| Some(Outcome::of_checksum(bech32::holds(parts.secret)))),
     ("bedrock", cloud::bedrock),
+    ("bedrock_short", platform::bedrock_short),
     ("bitbucket_crc32", checksum::bitbucket_crc32),
     ("cf_crc32", checksum::cf_crc32),
+    ("cloudflare_tunnel", platform::cloudflare_tunnel),
     ("crypt_hash", context::crypt_hash),
     ("discord", decoded::discord),
+    ("docker_auths", platform::docker_auths),
+    ("ecr_password", platform::ecr_password),
     ("gcp_sa_json", |parts| Some(cloud::gcp_sa_json(parts))),
     ("github_crc32", checksum::crc32_base62_tail),
     ("gitlab_crc32_b36", checksum::gitlab_crc32_b36),
+    ("gossip_key", platform::gossip_key),
     ("grafana_cloud", decoded::grafana_cloud),
     ("grafana_crc32_le", checksum::grafana_crc32_le),
     ("jfrog_reference", decoded::jfrog_reference),
+    ("jwk", platform::jwk),
     ("jwt", decoded::jwt_claims),
     ("nkey_crc16", checksum::nkey_crc16),
     ("npm_crc32", checksum::crc32_base62_tail),
+    ("numbered_base64", platform::numbered_base64),
     ("onepassword", decoded::onepassword),
     ("pem", |parts| Some(key::pem(parts))),
     ("pem_base64", key::pem_base64),
     ("pypi_macaroon", decoded::pypi_macaroon),
     ("sentry", decoded::sentry),
+    ("ses_smtp", platform::ses_smtp),
+    ("teamcity", platform::teamcity),
+    ("tink", platform::tink),
     ("url", context::url),
     ("value", context::value),
+    ("vault_share", platform::vault_share),
     ("zuplo_crc32", checksum::zuplo_crc32),
 ];
 
