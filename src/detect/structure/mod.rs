@@ -111,7 +111,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("pypi_macaroon", decoded::pypi_macaroon),
     ("sentry", decoded::sentry),
     ("ses_smtp", platform::ses_smtp),
-    ("teamcity", platform::teamcity),
+    ("teamcity", |parts| Some(platform::teamcity(parts))),
     ("tink", platform::tink),
     ("url", context::url),
     ("value", context::value),

@@ -133,15 +133,13 @@ pub(super) fn docker_auths(parts: &Parts<'_>) -> Option<Outcome> {
 }
 
 /// The last part is the token's UUID in base64.
-pub(super) fn teamcity(parts: &Parts<'_>) -> Option<Outcome> {
-    let last = parts.secret.rsplit(|byte| *byte == b'.').next()?;
-    let id = text(&decode_lenient(last)?)?;
-    let is_uuid = id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    Some(if is_uuid {
-        Outcome::graded(Grade::Proven).with("token_id", Some(id))
-    } else {
-        Outcome::default()
-    })
+pub(super) fn teamcity(parts: &Parts<'_>) -> Outcome {
+    let last = parts.secret.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
+    let id = decode_lenient(last).and_then(|bytes| text(&bytes)).filter(|id| {
+        id.len() == 36 && id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+    });
+    let grade = id.is_some().then_some(Grade::Proven);
+    Outcome { grade, ..Outcome::default() }.with("token_id", id)
 }
 
 /// A tunnel's token is JSON: account, tunnel and secret.
