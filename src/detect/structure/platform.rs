@@ -97,24 +97,6 @@ pub(super) fn numbered_base64(parts: &Parts<'_>) -> Option<Outcome> {
     is_number.then(|| Outcome::graded(Grade::Strong).with("token_id", text(number)))
 }
 
-/// A JSON web key: private when it has `d`, or `k` for a shared one
-/// ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)).
-pub(super) fn jwk(parts: &Parts<'_>) -> Option<Outcome> {
-    let value: Value = serde_json::from_slice(parts.whole).ok()?;
-    let kind = json_field(&value, "/kty")?;
-    let needed: &[&str] = match kind.as_str() {
-        "RSA" => &["/n", "/e", "/d"],
-        "EC" => &["/crv", "/x", "/y", "/d"],
-        "OKP" => &["/crv", "/x", "/d"],
-        "oct" => &["/k"],
-        _ => return None,
-    };
-    let has_all = needed.iter().all(|field| json_field(&value, field).is_some());
-    let outcome = Outcome::graded(Grade::Strong).with("algorithm", Some(kind));
-    let outcome = outcome.with("curve", json_field(&value, "/crv"));
-    has_all.then(|| outcome.with("kid", json_field(&value, "/kid")))
-}
-
 /// What a Docker configuration in base64 logs in to.
 pub(super) fn docker_auths(parts: &Parts<'_>) -> Option<Outcome> {
     let value: Value = serde_json::from_slice(&decode_lenient(parts.secret)?).ok()?;
@@ -182,4 +164,12 @@ pub(super) fn vault_share(parts: &Parts<'_>) -> Option<Outcome> {
 pub(super) fn tink(parts: &Parts<'_>) -> Option<Outcome> {
     let kind = text(parts.group("primitive")?)?;
     (!kind.ends_with("PublicKey")).then(|| Outcome::graded(Grade::Strong))
+}
+
+/// Keeper's client configuration: JSON with the keys of one device.
+pub(super) fn keeper(parts: &Parts<'_>) -> Option<Outcome> {
+    let value: Value = serde_json::from_slice(&decode_lenient(parts.secret)?).ok()?;
+    json_field(&value, "/privateKey")?;
+    let outcome = Outcome::graded(Grade::Proven);
+    Some(outcome.with("host", json_field(&value, "/hostname")))
 }
