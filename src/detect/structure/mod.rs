@@ -113,6 +113,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("ses_smtp", platform::ses_smtp),
     ("teamcity", |parts| Some(platform::teamcity(parts))),
     ("tink", platform::tink),
+    ("unglued", platform::unglued),
     ("url", context::url),
     ("value", context::value),
     ("vault_share", platform::vault_share),

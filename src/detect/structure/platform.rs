@@ -139,6 +139,12 @@ pub(super) fn azure_annotated(parts: &Parts<'_>) -> Option<Outcome> {
     (parts.group("service")? != b"AZDO").then(|| Outcome::graded(Grade::Strong))
 }
 
+/// A character of the secret's alphabet beside it, where a word's edge does not show it, makes it
+/// part of something longer.
+pub(super) fn unglued(parts: &Parts<'_>) -> Option<Outcome> {
+    parts.group("glued").is_none().then(Outcome::default)
+}
+
 /// The policy that a namespace is born with may do everything in it.
 pub(super) fn azure_bus(parts: &Parts<'_>) -> Option<Outcome> {
     let is_root = parts.group("policy") == Some(b"RootManageSharedAccessKey");
