@@ -76,8 +76,11 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 pub(super) fn azure_key64(parts: &Parts<'_>) -> Option<Outcome> {
     let bytes = BASE64_STANDARD.decode(parts.secret).ok()?;
     let mut outcome = Outcome::graded(Grade::Strong);
-    if parts.group("account") == Some(b"devstoreaccount1") {
-        // The storage emulator's key is printed in its manual.
+    // The keys of the emulators for storage and Cosmos DB are printed in their manuals.
+    let is_emulator = [b"Eby8vdM02xNOcqFl", b"C2y6yDjf5/R+ob0N"]
+        .into_iter()
+        .any(|start| parts.secret.starts_with(start));
+    if is_emulator || parts.group("account") == Some(b"devstoreaccount1") {
         outcome.harmless = Some(Harmless::KnownPublic);
     }
     (bytes.len() == 64).then_some(outcome)
