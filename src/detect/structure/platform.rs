@@ -87,14 +87,22 @@ pub(super) fn gitlab_routing(secret: &[u8], outcome: Outcome) -> Outcome {
     outcome
 }
 
-/// Forty-four characters of base64: a number, a colon and random bytes.
+/// Forty-four characters of base64: a number, a colon and random bytes. Behind a prefix of the
+/// issuer's the form is a bonus, without one it is what makes the match.
 pub(super) fn numbered_base64(parts: &Parts<'_>) -> Option<Outcome> {
-    let body = parts.secret.strip_prefix(b"BBDC-").unwrap_or(parts.secret);
-    let bytes = decode_lenient(body)?;
-    let colon = bytes.iter().position(|byte| *byte == b':')?;
-    let number = bytes.get(..colon)?;
-    let is_number = (6..=16).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
-    is_number.then(|| Outcome::graded(Grade::Strong).with("token_id", text(number)))
+    let (body, is_prefixed) = match parts.secret.strip_prefix(b"BBDC-") {
+        Some(body) => (body, true),
+        None => (parts.secret, false),
+    };
+    let number = decode_lenient(body).and_then(|bytes| {
+        let number = bytes.split(|byte| *byte == b':').next()?;
+        let is_number = (6..=16).contains(&number.len()) && number.iter().all(u8::is_ascii_digit);
+        if is_number { text(number) } else { None }
+    });
+    match number {
+        Some(number) => Some(Outcome::graded(Grade::Strong).with("token_id", Some(number))),
+        None => is_prefixed.then(Outcome::default),
+    }
 }
 
 /// What a Docker configuration in base64 logs in to.
@@ -178,4 +186,76 @@ pub(super) fn keeper(parts: &Parts<'_>) -> Option<Outcome> {
     json_field(&value, "/privateKey")?;
     let outcome = Outcome::graded(Grade::Proven);
     Some(outcome.with("host", json_field(&value, "/hostname")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+
+    fn parts<'a>(secret: &'a [u8], groups: &'a [(&'static str, &'a [u8])]) -> Parts<'a> {
+        Parts { secret, whole: secret, groups }
+    }
+
+    fn fact(outcome: &Outcome, name: &str) -> Option<String> {
+        outcome.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    }
+
+    #[test]
+    fn an_id_of_a_role_names_its_account_as_an_id_of_a_key_does() {
+        // In two parts, so that no whole id stands in the sources.
+        let id = ["AROA", "SP2TPHJSQH3FJRUXQ"].concat();
+        let outcome = aws_unique_id(&parts(id.as_bytes(), &[])).unwrap();
+        assert_eq!(fact(&outcome, "account_id").as_deref(), Some("171436882533"));
+        let old = ["AIDA", "CKCEVSQ6C2EXAMPLE"].concat();
+        assert!(aws_unique_id(&parts(old.as_bytes(), &[])).unwrap().facts.is_empty());
+        assert!(aws_unique_id(&parts(b"AROA", &[])).is_none());
+    }
+
+    #[test]
+    fn a_mail_password_begins_with_its_version() {
+        let mut bytes = vec![4_u8];
+        bytes.extend([7; 32]);
+        assert!(ses_smtp(&parts(BASE64_STANDARD.encode(&bytes).as_bytes(), &[])).is_some());
+        bytes[0] = 2;
+        assert!(ses_smtp(&parts(BASE64_STANDARD.encode(&bytes).as_bytes(), &[])).is_none());
+        assert!(ses_smtp(&parts(b"BA", &[])).is_none());
+    }
+
+    #[test]
+    fn a_routable_token_says_where_it_belongs() {
+        let body = BASE64_URL_SAFE_NO_PAD.encode(b"c:1\no:1a\nu:2zk9x\n\x91\x02\xfe\x80noise\x10");
+        let token = format!("glpat-{body}.01.0w1abcdef");
+        let outcome = gitlab_routing(token.as_bytes(), Outcome::default());
+        assert_eq!(fact(&outcome, "cell").as_deref(), Some("1"));
+        assert_eq!(fact(&outcome, "organization_id").as_deref(), Some("1a"));
+        assert_eq!(fact(&outcome, "user_id").as_deref(), Some("2zk9x"));
+        assert!(gitlab_routing(b"glpat-!!", Outcome::default()).facts.is_empty());
+        assert!(gitlab_routing(b"", Outcome::default()).facts.is_empty());
+    }
+
+    #[test]
+    fn keys_of_a_cluster_have_the_lengths_of_a_cipher() {
+        let bits = |len: usize| {
+            let text = BASE64_STANDARD.encode(vec![9_u8; len]);
+            gossip_key(&parts(text.as_bytes(), &[])).and_then(|outcome| fact(&outcome, "bits"))
+        };
+        assert_eq!(bits(16).as_deref(), Some("128"));
+        assert_eq!(bits(32).as_deref(), Some("256"));
+        assert_eq!(bits(20), None);
+        let share = |len: usize| {
+            let text = BASE64_STANDARD.encode(vec![9_u8; len]);
+            vault_share(&parts(text.as_bytes(), &[])).is_some()
+        };
+        assert!(share(33) && !share(32));
+    }
+
+    #[test]
+    fn the_policy_of_a_namespace_decides_how_bad_its_key_is() {
+        let of = |policy: &[u8]| azure_bus(&parts(b"", &[("policy", policy)])).unwrap().severity;
+        assert_eq!(of(b"RootManageSharedAccessKey"), Some(Severity::Critical));
+        assert_eq!(of(b"send"), None);
+        let service = |name: &[u8]| azure_annotated(&parts(b"", &[("service", name)])).is_some();
+        assert!(service(b"ACOG") && !service(b"AZDO"));
+    }
 }
