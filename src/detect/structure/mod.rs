@@ -78,7 +78,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("aws_signed_v2", |parts| Some(platform::aws_signed_v2(parts))),
     ("aws_unique_id", platform::aws_unique_id),
     ("azure_annotated", platform::azure_annotated),
-    ("azure_bus", platform::azure_bus),
+    ("azure_bus", |parts| Some(platform::azure_bus(parts))),
     ("azure_key64", cloud::azure_key64),
     ("azure_sas", cloud::azure_sas),
     ("base64_32", decoded::base64_32),

@@ -154,10 +154,10 @@ pub(super) fn unglued(parts: &Parts<'_>) -> Option<Outcome> {
 }
 
 /// The policy that a namespace is born with may do everything in it.
-pub(super) fn azure_bus(parts: &Parts<'_>) -> Option<Outcome> {
+pub(super) fn azure_bus(parts: &Parts<'_>) -> Outcome {
     let is_root = parts.group("policy") == Some(b"RootManageSharedAccessKey");
     let severity = is_root.then_some(Severity::Critical);
-    Some(Outcome { severity, ..Outcome::graded(Grade::Strong) })
+    Outcome { severity, ..Outcome::graded(Grade::Strong) }
 }
 
 /// A gossip key is sixteen, twenty-four or thirty-two bytes.
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_policy_of_a_namespace_decides_how_bad_its_key_is() {
-        let of = |policy: &[u8]| azure_bus(&parts(b"", &[("policy", policy)])).unwrap().severity;
+        let of = |policy: &[u8]| azure_bus(&parts(b"", &[("policy", policy)])).severity;
         assert_eq!(of(b"RootManageSharedAccessKey"), Some(Severity::Critical));
         assert_eq!(of(b"send"), None);
         let service = |name: &[u8]| azure_annotated(&parts(b"", &[("service", name)])).is_some();
