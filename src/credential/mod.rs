@@ -2,9 +2,11 @@
 
 pub mod aws_id;
 pub mod base32;
+pub mod base58;
 pub mod base62;
 pub mod base64;
 pub mod bech32;
+pub mod bip39;
 pub mod crc;
 pub mod der;
 pub mod jwt;

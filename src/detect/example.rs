@@ -7,10 +7,14 @@
 //! `text_b64:…`, `text_b64u:…`. A block of noise under a label: `pem:LABEL`; a key that can be
 //! read: `ed25519`. Checksums over the field before:
 //! `crc32_base62`, `crc32_hex`; over everything before: `crc32_base36_all`, `crc32_hex_all`,
-//! `CRC32_HEX_all`; over everything before but the last character: `crc32_hex_le_head`. Whole tokens: `nkey:U`, `age`.
+//! `CRC32_HEX_all`; over everything before but the last character: `crc32_hex_le_head`; over the
+//! field before, in base64: `crc32_b64_le`. Whole tokens: `nkey:U`, `age`, `uuid`, `wif`, `xprv`,
+//! `bip39:N` of N bytes, `keytab`, `cephx`; text of Windows in base64: `utf16_b64:…`.
 
-use crate::credential::{base32, base62, bech32, crc};
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use crate::credential::{base32, base58, base62, bech32, bip39, crc};
+use base64::prelude::{
+    BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine as _,
+};
 
 /// How deep templates nest; they are ours, so this only stops a mistake.
 const DEPTH: usize = 4;
@@ -68,6 +72,11 @@ fn render_with(template: &str, random: &mut SplitMix64, depth: usize) -> Option<
                 rest.get(1..end)?.split_once(':').unwrap_or((rest.get(1..end)?, ""));
             let made = match name {
                 "text_b64" => BASE64_STANDARD.encode(render_with(argument, random, depth)?),
+                "utf16_b64" => {
+                    let inner = render_with(argument, random, depth)?;
+                    let bytes: Vec<u8> = inner.encode_utf16().flat_map(u16::to_le_bytes).collect();
+                    BASE64_STANDARD.encode(bytes)
+                }
                 "text_b64u" => BASE64_URL_SAFE_NO_PAD.encode(render_with(argument, random, depth)?),
                 _ => match checksum(name, &text, &field) {
                     Some(sum) => sum,
@@ -104,6 +113,7 @@ fn checksum(name: &str, all: &str, field: &str) -> Option<String> {
     let of_field = crc::crc32(field.as_bytes());
     Some(match name {
         "crc32_base62" => base62::base62(of_field),
+        "crc32_b64_le" => BASE64_STANDARD_NO_PAD.encode(of_field.to_le_bytes()),
         "crc32_hex" => format!("{of_field:08x}"),
         "crc32_base36_all" => base62::base36(of_all),
         "crc32_hex_all" => format!("{of_all:08x}"),
@@ -173,6 +183,45 @@ fn whole(name: &str, argument: &str, random: &mut SplitMix64) -> Option<String> 
             let data = random.pick(b"qpzry9x8gf2tvdw0s3jn54khce6mua7l", 52);
             let sum = bech32::checksum(b"age-secret-key-", data.as_bytes())?;
             format!("AGE-SECRET-KEY-1{data}{sum}").to_ascii_uppercase()
+        }
+        _ => return stored(name, argument, random),
+    })
+}
+
+/// Keys in the forms of wallets and key stores.
+fn stored(name: &str, argument: &str, random: &mut SplitMix64) -> Option<String> {
+    Some(match name {
+        "uuid" => {
+            let groups = [8, 4, 4, 4, 12].map(|count| random.pick(b"0123456789abcdef", count));
+            groups.join("-")
+        }
+        "wif" => {
+            // Version, key, and the mark that its public half is compressed.
+            let key = random.bytes(32);
+            base58::encode_check(&[&[0x80][..], &key, &[1]].concat())
+        }
+        "xprv" => {
+            let mut body = vec![0x04, 0x88, 0xad, 0xe4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            body.extend(random.bytes(32));
+            body.push(0);
+            body.extend(random.bytes(32));
+            base58::encode_check(&body)
+        }
+        "bip39" => bip39::phrase(&random.bytes(argument.parse().ok()?))?,
+        "keytab" => {
+            // One record: a service in a realm, the kind of name, time, version and key.
+            let mut record = b"\0\x02\0\x08CORP.LAN\0\x04HTTP\0\x07web.lan".to_vec();
+            record.extend(b"\0\0\0\x01\x65\0\0\0\x02\0\x12\0\x20");
+            record.extend(random.bytes(32));
+            let mut bytes = b"\x05\x02".to_vec();
+            bytes.extend(u32::try_from(record.len()).ok()?.to_be_bytes());
+            bytes.extend(record);
+            BASE64_STANDARD.encode(bytes)
+        }
+        "cephx" => {
+            let mut bytes = b"\x01\0\x11\x22\x33\x65\0\0\0\0\x10\0".to_vec();
+            bytes.extend(random.bytes(16));
+            BASE64_STANDARD.encode(bytes)
         }
         _ => return None,
     })

@@ -2,6 +2,7 @@
 
 use super::{Outcome, Parts, platform};
 use crate::credential::{base32, base62, crc};
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 
 fn split_tail(bytes: &[u8], tail: usize) -> Option<(&[u8], &[u8])> {
     bytes.split_at_checked(bytes.len().checked_sub(tail)?)
@@ -62,4 +63,11 @@ pub(super) fn nkey_crc16(parts: &Parts<'_>) -> Option<Outcome> {
     };
     let outcome = Outcome::of_checksum(crc::crc16_xmodem(body).to_le_bytes() == sum);
     Some(outcome.with("kind", Some(role.to_owned())))
+}
+
+/// Prefix, 54 characters, and their CRC-32 in base64, the low byte first.
+pub(super) fn confluent_crc32(parts: &Parts<'_>) -> Option<Outcome> {
+    let (body, sum) = split_tail(parts.secret.strip_prefix(b"cflt")?, 6)?;
+    let expected = BASE64_STANDARD_NO_PAD.encode(crc::crc32(body).to_le_bytes());
+    Some(Outcome::of_checksum(expected.as_bytes() == sum))
 }

@@ -125,3 +125,53 @@ pub(super) fn jwt_claims(parts: &Parts<'_>) -> Option<Outcome> {
     }
     Some(outcome)
 }
+
+/// The token's middle part is JSON that names the user.
+pub(super) fn mapbox(parts: &Parts<'_>) -> Option<Outcome> {
+    let payload = parts.secret.split(|byte| *byte == b'.').nth(1)?;
+    let value = decoded_json(payload)?;
+    let user = json_field(&value, "/u")?;
+    json_field(&value, "/a")?;
+    Some(Outcome::graded(Grade::Proven).with("user", Some(user)))
+}
+
+/// base64 of `tok:`, an id and two numbers.
+pub(super) fn intercom(parts: &Parts<'_>) -> Option<Outcome> {
+    let decoded = text(&decode_lenient(parts.secret)?)?;
+    let id = decoded.strip_prefix("tok:")?.split(':').next()?;
+    (id.len() >= 30).then(|| Outcome::graded(Grade::Strong))
+}
+
+/// base64 of an id and a key of 20 and 22 characters.
+pub(super) fn elastic_key(parts: &Parts<'_>) -> Option<Outcome> {
+    let decoded = text(&decode_lenient(parts.secret)?)?;
+    let (id, key) = decoded.split_once(':')?;
+    let is_key = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    let fits = id.len() == 20 && key.len() == 22 && is_key(id) && is_key(key);
+    fits.then(|| Outcome::graded(Grade::Strong).with("id", Some(id.to_owned())))
+}
+
+/// JSON with the key, its name and the number of the organization.
+pub(super) fn grafana_api_key(parts: &Parts<'_>) -> Option<Outcome> {
+    let value = decoded_json(parts.secret)?;
+    json_field(&value, "/k")?;
+    let outcome = Outcome::graded(Grade::Proven).with("name", json_field(&value, "/n"));
+    Some(outcome.with("org", json_field(&value, "/id")))
+}
+
+/// A JWT that one issuer has signed.
+pub(super) fn supabase(parts: &Parts<'_>) -> Option<Outcome> {
+    let token = Jwt::read(parts.secret)?;
+    let role = token.text("role")?;
+    let mut outcome = Outcome::graded(Grade::Strong);
+    if role != "service_role" {
+        // The key of anonymous users stands in every web page.
+        outcome.severity = Some(Severity::Low);
+    }
+    Some(
+        outcome
+            .with("role", Some(role))
+            .with("project", token.text("ref"))
+            .with("exp", token.text("exp")),
+    )
+}
