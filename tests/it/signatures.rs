@@ -178,7 +178,7 @@ fn no_fact_holds_the_secret() {
 /// All examples of all signatures with junk between them, in shelves so small that no signature
 /// reaches its bound of matches in one.
 fn everything() -> Vec<Vec<u8>> {
-    engine().signatures().chunks(64).map(shelf).collect()
+    engine().signatures().chunks(24).map(shelf).collect()
 }
 
 fn shelf(signatures: &[Signature]) -> Vec<u8> {
