@@ -7,7 +7,7 @@ use crate::finding::{Grade, Harmless};
 
 /// Text of Windows in UTF-16, as far as it is ASCII.
 fn utf16_text(bytes: &[u8]) -> Option<String> {
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         return None;
     }
     let units: Vec<u16> = bytes
@@ -21,7 +21,7 @@ fn utf16_text(bytes: &[u8]) -> Option<String> {
 }
 
 /// The password of an answer file: in the clear, or in base64 behind the name of its field.
-pub(super) fn unattend(parts: &Parts<'_>) -> Option<Outcome> {
+pub(super) fn unattend(parts: &Parts<'_>) -> Outcome {
     let decoded = decode_lenient(parts.secret).and_then(|bytes| utf16_text(&bytes));
     let proven = decoded.is_some_and(|text| {
         ["AdministratorPassword", "Password"]
@@ -32,13 +32,13 @@ pub(super) fn unattend(parts: &Parts<'_>) -> Option<Outcome> {
     let mut outcome = if proven { Outcome::graded(Grade::Proven) } else { Outcome::default() };
     // The setup program overwrites what it has read.
     outcome.harmless = is_marked.then_some(Harmless::Placeholder);
-    Some(outcome)
+    outcome
 }
 
 /// Blocks of a cipher whose key Microsoft has published: always a multiple of sixteen bytes.
 pub(super) fn cipher_blocks(parts: &Parts<'_>) -> Option<Outcome> {
     let bytes = decode_lenient(parts.secret)?;
-    (!bytes.is_empty() && bytes.len() % 16 == 0).then(|| Outcome::graded(Grade::Strong))
+    (!bytes.is_empty() && bytes.len().is_multiple_of(16)).then(|| Outcome::graded(Grade::Strong))
 }
 
 /// Base64 of text that can be typed.
@@ -55,18 +55,18 @@ pub(super) fn base64_key(parts: &Parts<'_>) -> Option<Outcome> {
 }
 
 /// The hash of an empty password, or of none, opens nothing.
-pub(super) fn nt_hash(parts: &Parts<'_>) -> Option<Outcome> {
+pub(super) fn nt_hash(parts: &Parts<'_>) -> Outcome {
     const EMPTY: [&[u8]; 2] =
         [b"31d6cfe0d16ae931b73c59d7e0c089c0", b"aad3b435b51404eeaad3b435b51404ee"];
     let mut outcome = Outcome::default();
     if EMPTY.iter().any(|empty| parts.secret.eq_ignore_ascii_case(empty)) {
         outcome.harmless = Some(Harmless::Placeholder);
     }
-    Some(outcome)
+    outcome
 }
 
 /// What a hash was made with, read from how it begins.
-pub(super) fn password_hash(parts: &Parts<'_>) -> Option<Outcome> {
+pub(super) fn password_hash(parts: &Parts<'_>) -> Outcome {
     const METHODS: [(&str, &str); 30] = [
         ("$1$", "md5crypt"),
         ("$apr1$", "apr1"),
@@ -108,7 +108,7 @@ pub(super) fn password_hash(parts: &Parts<'_>) -> Option<Outcome> {
     if vectors.into_iter().any(is_vector) {
         outcome.harmless = Some(Harmless::DocumentationExample);
     }
-    Some(outcome.with("method", found.map(|(_, method)| (*method).to_owned())))
+    outcome.with("method", found.map(|(_, method)| (*method).to_owned()))
 }
 
 /// A directory's hash: base64 of a digest and its salt, which must be long enough to hold it.
@@ -134,7 +134,7 @@ pub(super) fn ldap_hash(parts: &Parts<'_>) -> Option<Outcome> {
 }
 
 /// Values that a manual or a configuration comes with, and everybody knows.
-pub(super) fn stock_value(parts: &Parts<'_>) -> Option<Outcome> {
+pub(super) fn stock_value(parts: &Parts<'_>) -> Outcome {
     const STOCK: [&str; 20] = [
         "public",
         "private",
@@ -161,7 +161,7 @@ pub(super) fn stock_value(parts: &Parts<'_>) -> Option<Outcome> {
     if STOCK.iter().any(|word| parts.secret.eq_ignore_ascii_case(word.as_bytes())) {
         outcome.harmless = Some(Harmless::Placeholder);
     }
-    Some(outcome)
+    outcome
 }
 
 /// A token of a service account of Kubernetes: its claims name it.

@@ -15,7 +15,7 @@ pub(super) fn base58check(parts: &Parts<'_>) -> Option<Outcome> {
         ([0xef, ..], 33 | 34) => ("private", "test"),
         ([0x04, 0x88, 0xad, 0xe4, ..], 78) => ("extended", "main"),
         ([0x04, 0x35, 0x83, 0x94, ..], 78) => ("extended", "test"),
-        ([0x04, _, _, _, ..] | [0x02, _, _, _, ..], 78) => ("extended", "other"),
+        ([0x02 | 0x04, ..], 78) => ("extended", "other"),
         _ => return None,
     };
     let mut outcome = Outcome::graded(Grade::Proven);
