@@ -97,6 +97,7 @@ const STRUCTURES: &[(&str, Structure)] = &[
     ("cipher_blocks", store::cipher_blocks),
     ("cloudflare_tunnel", platform::cloudflare_tunnel),
     ("confluent_crc32", checksum::confluent_crc32),
+    ("confluent_legacy", checksum::confluent_legacy),
     ("crypt_hash", context::crypt_hash),
     ("discord", decoded::discord),
     ("docker_auths", platform::docker_auths),

@@ -25,16 +25,24 @@ pub(super) fn base58check(parts: &Parts<'_>) -> Option<Outcome> {
     Some(outcome.with("kind", Some(kind.to_owned())).with("network", Some(network.to_owned())))
 }
 
-/// A recovery phrase. Those that every manual and test chain uses hold nothing.
+/// A recovery phrase, perhaps with words of the sentence behind it. Those that every manual and
+/// test chain uses hold nothing.
 pub(super) fn recovery_phrase(parts: &Parts<'_>) -> Option<Outcome> {
-    let mut outcome = Outcome::of_checksum(bip39::holds(parts.secret)?);
     let words: Vec<&[u8]> =
         parts.secret.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+    let phrase = |count: usize| words.get(..count).map(|words| words.join(&b' '));
+    let proven = [24, 21, 18, 15, 12]
+        .into_iter()
+        .find(|count| phrase(*count).and_then(|phrase| bip39::holds(&phrase)) == Some(true));
+    let mut outcome = match proven {
+        Some(_) => Outcome::of_checksum(true),
+        None => Outcome::of_checksum(bip39::holds(&phrase(words.len())?)?),
+    };
     let repeated = words.windows(2).filter(|pair| matches!(pair, [a, b] if a == b)).count();
     if repeated >= 8 {
         outcome.harmless = Some(Harmless::KnownPublic);
     }
-    Some(outcome.with("words", Some(words.len().to_string())))
+    Some(outcome.with("words", Some(proven.unwrap_or(words.len()).to_string())))
 }
 
 /// A key in JSON ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)) that holds its private half.
