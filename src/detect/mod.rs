@@ -1,12 +1,13 @@
 //! Detection: matches of signatures in any bytes.
 //!
-//! Anchors give candidates (`prefilter`), candidates are verified one by one (`verify`), and
+//! Anchors give candidates (`sieve`), candidates are verified one by one (`verify`), and
 //! what passes is judged by its own bytes ([`check`], [`structure`]). Every step is bounded, so
 //! that no input makes a window cost more than a fixed number of bytes per signature.
 
 pub mod check;
+pub mod class;
 pub mod example;
-mod prefilter;
+mod sieve;
 pub mod signature;
 pub mod structure;
 mod verify;
@@ -14,7 +15,8 @@ mod verify;
 use crate::error::Result;
 use crate::finding::Match;
 use crate::limits;
-use prefilter::Prefilter;
+use class::ByteSet;
+use sieve::{Pattern, Sieve};
 use signature::Signature;
 use std::ops::Range;
 
@@ -35,7 +37,15 @@ pub struct Window<'a> {
 /// The loaded signatures, ready to search; shared by all workers.
 pub struct Engine {
     signatures: Vec<Signature>,
-    prefilter: Prefilter,
+    /// What the owner of a pattern wants.
+    owners: Vec<Owner>,
+    sieve: Sieve,
+}
+
+/// Who waits for a pattern, and what form of the anchor it is.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    signature: usize,
 }
 
 /// What one worker needs to search; never shared.
@@ -43,6 +53,8 @@ pub struct Engine {
 pub struct Scratch {
     tallies: Vec<Tally>,
     steps: u64,
+    /// Places of a block that the sieve's kernel left.
+    marks: Vec<u32>,
 }
 
 impl Scratch {
@@ -83,8 +95,9 @@ impl Engine {
         }
         signatures.sort_by_key(|signature| signature.rule.id);
         signature::refuse_twins(&signatures)?;
-        let prefilter = Prefilter::new(&signatures)?;
-        Ok(Engine { signatures, prefilter })
+        let (patterns, owners) = patterns(&signatures)?;
+        let sieve = Sieve::new(&patterns)?;
+        Ok(Engine { signatures, owners, sieve })
     }
 
     /// The signatures, sorted by id.
@@ -105,9 +118,11 @@ impl Engine {
         scratch.tallies.clear();
         scratch.tallies.resize(self.signatures.len(), Tally::default());
         let mut more = 0;
-        self.prefilter.candidates(window.bytes, window.owned.clone(), &mut |number, at| {
+        let Scratch { tallies, steps, marks } = scratch;
+        self.sieve.search(window.bytes, window.owned.clone(), marks, &mut |owner, at| {
+            let Some(owner) = self.owners.get(owner as usize) else { return };
             let (Some(signature), Some(tally)) =
-                (self.signatures.get(number), scratch.tallies.get_mut(number))
+                (self.signatures.get(owner.signature), tallies.get_mut(owner.signature))
             else {
                 return;
             };
@@ -119,7 +134,7 @@ impl Engine {
             }
             let before = tally.shown_bytes;
             let verified = verify::verify(signature, window.bytes, at, &mut tally.shown_bytes);
-            scratch.steps += u64::try_from(tally.shown_bytes - before).unwrap_or(0);
+            *steps += u64::try_from(tally.shown_bytes - before).unwrap_or(0);
             let Some(place) = verified else { return };
             if tally.last_secret.as_ref() == Some(&place.secret) {
                 return;
@@ -141,4 +156,22 @@ impl Engine {
         });
         more
     }
+}
+
+/// The patterns of all anchors, and who waits for them.
+fn patterns(signatures: &[Signature]) -> Result<(Vec<Pattern>, Vec<Owner>)> {
+    let mut patterns = Vec::new();
+    let mut owners = Vec::new();
+    for (number, signature) in signatures.iter().enumerate() {
+        let expression = signature.parse()?;
+        let owner = u32::try_from(owners.len()).unwrap_or(u32::MAX);
+        owners.push(Owner { signature: number });
+        for anchor in &signature.anchors {
+            let class = if anchor.ignore_case { ByteSet::either_case } else { ByteSet::of };
+            let literal: Vec<ByteSet> = anchor.text.iter().map(|byte| class(*byte)).collect();
+            let classes = sieve::pattern::classes(&expression, &literal, signature.back == 0);
+            patterns.push(Pattern { classes, owner });
+        }
+    }
+    Ok((patterns, owners))
 }

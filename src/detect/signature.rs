@@ -7,6 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Grade, Rule, Severity};
 use crate::limits;
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock};
@@ -299,6 +301,16 @@ impl Signature {
             .get_or_init(|| self.compile())
             .as_ref()
             .ok_or_else(|| wrong("the pattern does not compile", self.rule.id))
+    }
+
+    /// The pattern taken apart.
+    pub(super) fn parse(&self) -> Result<Hir> {
+        ParserBuilder::new()
+            .unicode(false)
+            .utf8(false)
+            .build()
+            .parse(&self.pattern)
+            .map_err(|error| wrong("the pattern does not compile", self.rule.id).caused_by(error))
     }
 
     fn compile(&self) -> Option<Regex> {

@@ -43,6 +43,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rayon", &["sweep"]),
     ("clap", &["cli"]),
     ("regex", &["detect"]),
+    ("regex_syntax", &["detect"]),
     ("aho_corasick", &["detect"]),
     ("ext4_view", &["filesystem/ext"]),
     ("fatfs", &["filesystem/fat"]),
