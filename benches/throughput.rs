@@ -4,7 +4,9 @@
 //! ```text
 //! cargo bench --no-default-features --bench throughput             the built-in corpus and disk
 //! cargo bench --no-default-features --bench throughput -- IMAGE    a disk image of yours
+//! cargo bench --no-default-features --bench throughput -- FOLDER   files of yours, engine only
 //! AMISWEEP_BENCH_QUICK=1 cargo bench …                             a quarter of the bytes, 3 runs
+//! AMISWEEP_BENCH_ENGINE=1 cargo bench …                            the engine only
 //! ```
 //!
 //! Absolute numbers belong to one machine on one day. The ratio travels: a change that halves it
@@ -21,7 +23,7 @@ use amisweep::artifact::ARTIFACTS;
 use amisweep::blob::{Blob, Budget, Meta};
 use amisweep::bytes::{ReadAt, read_vec};
 use amisweep::credential::base64;
-use amisweep::detect::{Engine, Scratch, Window};
+use amisweep::detect::{Engine, Kernel, Scratch, Window};
 use amisweep::image::{Image, raw};
 use amisweep::limits::{OVERLAP_BYTES, WINDOW_BYTES};
 use amisweep::locator::{Area, Locator};
@@ -52,13 +54,20 @@ struct Effort {
 
 fn main() {
     let quick = std::env::var_os("AMISWEEP_BENCH_QUICK").is_some();
+    let engine_only = std::env::var_os("AMISWEEP_BENCH_ENGINE").is_some();
     let effort =
         Effort { bytes: if quick { 2 * MIB } else { 8 * MIB }, runs: if quick { 3 } else { 9 } };
-    let image = std::env::args_os().skip(1).find(|a| !a.to_string_lossy().starts_with("--"));
+    let path = std::env::args_os().skip(1).find(|a| !a.to_string_lossy().starts_with("--"));
+    start_rows();
     let engine = Engine::builtin().unwrap();
     println!("{:<28} {:>10} {:>10} {:>8}", "", "MB/s", "SHA-256", "ratio");
-    if let Some(path) = image {
-        return sweep_rows("sweep", &engine, Path::new(&path), effort);
+    if let Some(path) = path {
+        if !Path::new(&path).is_dir() {
+            return sweep_rows("sweep", &engine, Path::new(&path), effort);
+        }
+        let bytes = folder(Path::new(&path), 64 * effort.bytes);
+        kernel_rows(&bytes, Effort { runs: effort.runs.div_ceil(3), ..effort });
+        return census_rows(&engine, &bytes);
     }
     let corpus = corpus(effort.bytes);
     for (name, bytes) in &corpus {
@@ -66,10 +75,126 @@ fn main() {
     }
     let mixed: Vec<u8> = corpus.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
     engine_row("engine, all of these", &engine, &mixed, effort);
+    kernel_rows(&mixed, effort);
     engine_row("engine, hostile anchors", &engine, &anchors(&engine, effort.bytes / 8), effort);
+    for (name, bytes) in hostile(effort.bytes / 4) {
+        engine_row(&format!("hostile, {name}"), &engine, &bytes, effort);
+    }
+    if engine_only {
+        return;
+    }
     parser_rows(effort);
     let disk = disk(&mixed);
     sweep_rows("sweep", &engine, disk.path(), effort);
+}
+
+/// What it takes to have an engine.
+fn start_rows() {
+    let mut times: Vec<Duration> = Vec::new();
+    let before = resident();
+    let kept = Engine::builtin().unwrap();
+    let after = resident();
+    for _ in 0..5 {
+        times.push(worked(|| drop(black_box(Engine::builtin().unwrap()))));
+    }
+    times.sort_unstable();
+    println!(
+        "start: {} signatures in {:.1} ms, {} KiB resident",
+        kept.signatures().len(),
+        times[times.len() / 2].as_secs_f64() * 1e3,
+        after.saturating_sub(before)
+    );
+}
+
+/// KiB of memory in use; nothing where the system does not tell.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Every kernel on the same bytes.
+fn kernel_rows(bytes: &[u8], effort: Effort) {
+    for kernel in Kernel::available() {
+        let engine = Engine::with_kernel(kernel).unwrap();
+        engine_row(&format!("kernel, {kernel:?}"), &engine, bytes, effort);
+    }
+}
+
+/// The signatures that are verified most often.
+fn census_rows(engine: &Engine, bytes: &[u8]) {
+    let mut counts = Vec::new();
+    let window = Window { bytes, owned: 0..bytes.len(), path: None };
+    engine.census(&window, &mut Scratch::default(), &mut counts);
+    let mut rows: Vec<_> = engine.signatures().iter().zip(counts).collect();
+    rows.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    println!("candidates per million bytes");
+    for (signature, count) in rows.iter().take(30) {
+        println!("{:<36} {:>8.1}", signature.rule.id, *count as f64 * 1e6 / bytes.len() as f64);
+    }
+}
+
+/// The files below a folder, one after the other, up to `most` bytes.
+fn folder(path: &Path, most: usize) -> Vec<u8> {
+    let mut pending = vec![path.to_owned()];
+    let mut bytes = Vec::new();
+    while let Some(path) = pending.pop() {
+        let Ok(meta) = path.symlink_metadata() else { continue };
+        if meta.is_dir() {
+            let mut inside: Vec<PathBuf> =
+                std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+            inside.sort();
+            pending.extend(inside);
+        } else if meta.is_file() && bytes.len() < most {
+            bytes.extend(std::fs::read(&path).unwrap_or_default());
+        }
+    }
+    bytes.truncate(most);
+    bytes
+}
+
+/// Bytes made to be slow.
+fn hostile(len: usize) -> Vec<(&'static str, Vec<u8>)> {
+    let key = "-----BEGIN RSA PRIVATE KEY-----\n";
+    let id = |n: u32| {
+        format!(
+            "AKIA{} ",
+            (0..16)
+                .map(|i| char::from(b'A' + ((n >> (i % 8) * 3) & 7) as u8 + 2))
+                .collect::<String>()
+        )
+    };
+    let bomb = format!("eyJ{}", "a".repeat(1900));
+    let texts: Vec<(&'static str, String)> = vec![
+        ("AAAA", "A".repeat(64)),
+        ("eyJeyJ", "eyJ".repeat(32)),
+        ("-eyJ", "-eyJ".repeat(32)),
+        (".eyJhbGciOi", ".eyJhbGciOi".repeat(9)),
+        ("AKIAAKIA", "AKIA".repeat(32)),
+        ("password=", "password=".repeat(9)),
+        ("password=value", "password=Ab3dEf7hJk;\n".repeat(9)),
+        ("token=", "token=aaaaaaa1 ".repeat(9)),
+        ("PEM heads", key.repeat(9)),
+        ("PEM head and body", format!("{key}{}", "QUJD".repeat(4000))),
+        ("dense AKIA", (0..4096).map(id).collect()),
+        ("JWT bomb", bomb.clone()),
+        ("-JWT bomb", format!("-{bomb}")),
+        ("://a:", "://a:".repeat(9)),
+        ("https://a:b@", "https://a:b@".repeat(9)),
+        ("curl", "curl ".repeat(9)),
+        ("sv=20", "&sv=2020-10-10".repeat(9)),
+        (":AA digits", "12345678:AA".repeat(9)),
+        ("hex-us", "0123456789abcdef0123456789abcde-us1".repeat(9)),
+        ("hex", "0123456789abcdef".repeat(9)),
+        ("$6$", "a:$6$".repeat(9)),
+        ("AccountKey=", "AccountKey=".repeat(9)),
+        ("OpenAI", "sk-T3BlbkFJ".repeat(9)),
+        ("authorization", "authorization: basic ".repeat(9)),
+        ("\"auth\"", "\"auth\": ".repeat(9)),
+        ("define(", "define('DB_PASSWORD', ".repeat(9)),
+    ];
+    let fill = |text: String| text.into_bytes().into_iter().cycle().take(len).collect();
+    texts.into_iter().map(|(name, text)| (name, fill(text))).collect()
 }
 
 /// The engine over windows as a sweep cuts them, on one thread.
@@ -85,7 +210,7 @@ fn engine_row(name: &str, engine: &Engine, bytes: &[u8], effort: Effort) {
             black_box(engine.scan(&window, &mut scratch, &mut |found| drop(black_box(found))));
         }
     };
-    row(name, bytes.len() as u64, effort, scan, || sha256(bytes));
+    thread_row(name, bytes.len() as u64, effort, scan, || sha256(bytes));
 }
 
 /// Every artifact parser over its own test cases, repeated up to a megabyte: what takes the square
@@ -182,12 +307,26 @@ fn hash(image: &Image, jobs: usize) {
 }
 
 /// Measure both in turn, so that a busy machine slows both alike, and print the medians.
-fn row(name: &str, bytes: u64, effort: Effort, mut work: impl FnMut(), mut hash: impl FnMut()) {
+fn row(name: &str, bytes: u64, effort: Effort, work: impl FnMut(), hash: impl FnMut()) {
+    row_by(|job| timed(job), (name, bytes, effort), work, hash);
+}
+
+/// The same for what runs on this thread alone, by its time on a processor.
+fn thread_row(name: &str, bytes: u64, effort: Effort, work: impl FnMut(), hash: impl FnMut()) {
+    row_by(|job| worked(job), (name, bytes, effort), work, hash);
+}
+
+fn row_by(
+    clock: fn(&mut dyn FnMut()) -> Duration,
+    (name, bytes, effort): (&str, u64, Effort),
+    mut work: impl FnMut(),
+    mut hash: impl FnMut(),
+) {
     let mut works = Vec::new();
     let mut hashes = Vec::new();
     for _ in 0..effort.runs {
-        works.push(timed(&mut work));
-        hashes.push(timed(&mut hash));
+        works.push(clock(&mut work));
+        hashes.push(clock(&mut hash));
     }
     let rate = |times: &mut Vec<Duration>| {
         times.sort_unstable();
@@ -205,6 +344,18 @@ fn timed(work: impl FnOnce()) -> Duration {
     let begun = Instant::now();
     work();
     begun.elapsed()
+}
+
+/// What this thread has had of a processor, which tells more on a busy machine than a clock; the
+/// clock's time where the system does not tell.
+fn worked(work: impl FnOnce()) -> Duration {
+    let spent = || {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+    };
+    let before: Option<Duration> = spent();
+    let clock = timed(work);
+    before.zip(spent()).map_or(clock, |(before, after)| after.saturating_sub(before))
 }
 
 fn usize(value: u64) -> usize {

@@ -47,6 +47,7 @@ fn targets() -> Vec<Entry> {
     targets.push(("recognise".into(), Box::new(|| Box::new(disk::DiskTarget::recognise()))));
     targets.push(("sweep".into(), Box::new(|| Box::new(disk::DiskTarget::sweep()))));
     targets.push(("detect".into(), Box::new(|| Box::new(text::DetectTarget::new()))));
+    targets.push(("kernels".into(), Box::new(|| Box::new(text::KernelTarget::new()))));
     targets.push(("credential".into(), Box::new(|| Box::new(text::CredentialTarget))));
     targets.push(("locator".into(), Box::new(|| Box::new(output::LocatorTarget))));
     targets.push(("report".into(), Box::new(|| Box::new(output::ReportTarget))));

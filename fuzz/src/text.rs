@@ -4,7 +4,7 @@ use crate::Target;
 use amisweep::artifact::Artifact;
 use amisweep::blob::{Blob, Budget, Meta, Out};
 use amisweep::credential::{base32, bech32, der, jwt, openssh, pem, pgp, private_key, putty};
-use amisweep::detect::{Engine, Scratch, Window, example};
+use amisweep::detect::{Engine, Kernel, Scratch, Window, example};
 use amisweep::locator::{Area, Locator};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -176,6 +176,40 @@ impl Target for DetectTarget {
         let examples = self.0.signatures().iter().flat_map(|signature| &signature.examples);
         let texts = examples.filter_map(|e| example::render(&e.template, 7));
         texts.map(|text| [&[9, 0, 30, 0], text.as_bytes()].concat()).collect()
+    }
+}
+
+/// The engine's kernels against the oracle: the same matches, whatever the bytes.
+pub struct KernelTarget(Vec<(Kernel, DetectTarget)>);
+
+impl KernelTarget {
+    /// The built-in signatures, once for each kernel.
+    pub fn new() -> KernelTarget {
+        let make = |kernel| {
+            let engine = Engine::with_kernel(kernel).expect("the built-in signatures load");
+            (kernel, DetectTarget(engine))
+        };
+        KernelTarget(Kernel::available().into_iter().map(make).collect())
+    }
+}
+
+impl Target for KernelTarget {
+    fn run(&self, input: &[u8]) {
+        let Some((split, bytes)) = input.split_first_chunk::<2>() else { return };
+        let cut = usize::from(u16::from_le_bytes(*split)) % (bytes.len() + 1);
+        let mut found = None;
+        for (kernel, target) in &self.0 {
+            let (these, more) = target.scan(bytes, &[0, cut, bytes.len()]);
+            if more > 0 {
+                return;
+            }
+            let expected = found.get_or_insert_with(|| these.clone());
+            assert_eq!(*expected, these, "{kernel:?} differs from the oracle");
+        }
+    }
+
+    fn seeds(&self) -> Vec<Vec<u8>> {
+        self.0.first().map_or_else(Vec::new, |(_, target)| target.seeds())
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod check;
 pub mod class;
 pub mod example;
+mod program;
 mod sieve;
 pub mod signature;
 pub mod structure;
@@ -16,8 +17,10 @@ use crate::error::Result;
 use crate::finding::Match;
 use crate::limits;
 use class::ByteSet;
+pub use sieve::Kernel;
+use sieve::pattern::Surrounded;
 use sieve::{Pattern, Sieve};
-use signature::Signature;
+use signature::{Anchor, Signature};
 use std::ops::Range;
 
 /// The signature files of the source tree: name and text.
@@ -70,39 +73,61 @@ impl Scratch {
 struct Tally {
     found: usize,
     harmless: usize,
-    shown_bytes: usize,
+    effort: verify::Effort,
     last_secret: Option<Range<usize>>,
 }
 
 impl Engine {
     /// The signatures that amisweep comes with.
     pub fn builtin() -> Result<Engine> {
-        Engine::assemble(BUILTIN)
+        Engine::with_kernel(Kernel::best())
+    }
+
+    /// The same, with a kernel of choice: for tests and measurements.
+    pub fn with_kernel(kernel: Kernel) -> Result<Engine> {
+        Engine::assemble(BUILTIN, kernel)
     }
 
     /// The signatures of the files given as name and text. Every pattern is compiled at once, so
     /// that a mistake shows here and not in the middle of a sweep.
     pub fn load(files: &[(&str, &str)]) -> Result<Engine> {
-        let engine = Engine::assemble(files)?;
+        let engine = Engine::assemble(files, Kernel::best())?;
         engine.signatures.iter().try_for_each(|signature| signature.regex().map(|_| ()))?;
         Ok(engine)
     }
 
-    fn assemble(files: &[(&str, &str)]) -> Result<Engine> {
+    fn assemble(files: &[(&str, &str)], kernel: Kernel) -> Result<Engine> {
         let mut signatures = Vec::new();
         for (name, text) in files {
             signature::read(name, text, &mut signatures)?;
         }
         signatures.sort_by_key(|signature| signature.rule.id);
         signature::refuse_twins(&signatures)?;
-        let (patterns, owners) = patterns(&signatures)?;
-        let sieve = Sieve::new(&patterns)?;
+        let by_literal = kernel == Kernel::Oracle;
+        if by_literal {
+            signatures.iter_mut().for_each(Signature::without_program);
+        }
+        let (patterns, owners) = patterns(&signatures, by_literal)?;
+        let sieve = Sieve::new(&patterns, kernel)?;
         Ok(Engine { signatures, owners, sieve })
     }
 
     /// The signatures, sorted by id.
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures
+    }
+
+    /// How often each signature had to be verified in a window: what its anchors cost. The counts
+    /// are added to those in `counts`, one for each signature.
+    pub fn census(&self, window: &Window<'_>, scratch: &mut Scratch, counts: &mut Vec<u64>) {
+        counts.resize(self.signatures.len(), 0);
+        let marks = &mut scratch.marks;
+        self.sieve.search(window.bytes, window.owned.clone(), marks, &mut |owner, _| {
+            let owner = self.owners.get(owner as usize);
+            if let Some(count) = owner.and_then(|owner| counts.get_mut(owner.signature)) {
+                *count += 1;
+            }
+        });
     }
 
     /// Every match whose anchor the window owns, in no particular order, with spans in
@@ -127,14 +152,14 @@ impl Engine {
                 return;
             };
             if tally.found >= limits::MATCHES_PER_RULE
-                || tally.shown_bytes >= limits::VERIFY_BYTES_PER_RULE
+                || tally.effort.steps >= limits::VERIFY_BYTES_PER_RULE
             {
                 more += 1;
                 return;
             }
-            let before = tally.shown_bytes;
-            let verified = verify::verify(signature, window.bytes, at, &mut tally.shown_bytes);
-            *steps += u64::try_from(tally.shown_bytes - before).unwrap_or(0);
+            let before = tally.effort.steps;
+            let verified = verify::verify(signature, window.bytes, at, &mut tally.effort);
+            *steps += u64::try_from(tally.effort.steps - before).unwrap_or(0);
             let Some(place) = verified else { return };
             if tally.last_secret.as_ref() == Some(&place.secret) {
                 return;
@@ -159,19 +184,27 @@ impl Engine {
 }
 
 /// The patterns of all anchors, and who waits for them.
-fn patterns(signatures: &[Signature]) -> Result<(Vec<Pattern>, Vec<Owner>)> {
+fn patterns(signatures: &[Signature], by_literal: bool) -> Result<(Vec<Pattern>, Vec<Owner>)> {
     let mut patterns = Vec::new();
     let mut owners = Vec::new();
     for (number, signature) in signatures.iter().enumerate() {
-        let expression = signature.parse()?;
         let owner = u32::try_from(owners.len()).unwrap_or(u32::MAX);
         owners.push(Owner { signature: number });
-        for anchor in &signature.anchors {
+        let literal = |anchor: &Anchor| -> Vec<ByteSet> {
             let class = if anchor.ignore_case { ByteSet::either_case } else { ByteSet::of };
-            let literal: Vec<ByteSet> = anchor.text.iter().map(|byte| class(*byte)).collect();
-            let classes = sieve::pattern::classes(&expression, &literal, signature.back == 0);
-            patterns.push(Pattern { classes, owner });
-        }
+            anchor.text.iter().map(|byte| class(*byte)).collect()
+        };
+        let literals: Vec<Vec<ByteSet>> = signature.anchors.iter().map(literal).collect();
+        let surrounded = if by_literal {
+            literals.into_iter().map(|classes| Surrounded { classes, before: 0 }).collect()
+        } else {
+            sieve::pattern::surrounded(&signature.parse()?, &literals, signature.back == 0)
+        };
+        patterns.extend(surrounded.into_iter().map(|Surrounded { classes, before }| Pattern {
+            classes,
+            before,
+            owner,
+        }));
     }
     Ok((patterns, owners))
 }

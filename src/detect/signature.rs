@@ -2,6 +2,7 @@
 //! use. Signatures stand in `signatures/`, one TOML file per issuer.
 
 use super::check::{Alphabet, Check};
+use super::program::Program;
 use super::structure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Grade, Rule, Severity};
@@ -49,6 +50,7 @@ pub struct Signature {
     pub examples: Vec<Example>,
     pub(super) starts_with_secret: bool,
     compiled: OnceLock<Option<Regex>>,
+    program: OnceLock<Option<Program>>,
 }
 
 /// What the file says for people.
@@ -282,6 +284,7 @@ impl Signature {
             examples: entry.example,
             starts_with_secret,
             compiled: OnceLock::new(),
+            program: OnceLock::new(),
             pattern: entry.pattern,
             about: About {
                 file: file.to_owned(),
@@ -301,6 +304,17 @@ impl Signature {
             .get_or_init(|| self.compile())
             .as_ref()
             .ok_or_else(|| wrong("the pattern does not compile", self.rule.id))
+    }
+
+    /// The pattern as a program, if it has one; made when first needed, like the regular
+    /// expression.
+    pub(super) fn program(&self) -> Option<&Program> {
+        self.program.get_or_init(|| Program::new(self)).as_ref()
+    }
+
+    /// Leave everything to the regular expression.
+    pub(super) fn without_program(&mut self) {
+        self.program = OnceLock::from(None);
     }
 
     /// The pattern taken apart.

@@ -1,6 +1,7 @@
 //! Verification: whether a signature matches at an anchor, and what the match is worth.
 
 use super::check;
+use super::program::{self, Memo, Program, SLOTS};
 use super::signature::{Boundary, Signature};
 use super::structure::{self, Outcome, Parts};
 use crate::finding::{Harmless, Match, Secret, Subject};
@@ -17,24 +18,34 @@ pub(super) struct Place {
     pub(super) groups: Vec<(&'static str, Range<usize>)>,
 }
 
-/// The match of `signature` that holds the anchor at `at`, adding the bytes looked at to
-/// `shown_bytes`.
+/// What verification of one signature in one window keeps between candidates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Effort {
+    /// Bytes looked at.
+    pub(super) steps: usize,
+    memo: Memo,
+    /// Bytes at which debug builds have compared the two verifiers.
+    #[cfg(debug_assertions)]
+    compared: usize,
+}
+
+/// The match of `signature` that holds the anchor at `at`.
 pub(super) fn verify(
     signature: &Signature,
     bytes: &[u8],
     at: usize,
-    shown_bytes: &mut usize,
+    effort: &mut Effort,
 ) -> Option<Place> {
     if signature.starts_with_secret && !left_is_free(signature, bytes, at) {
         return None;
     }
-    let place = search(signature, bytes, at, shown_bytes)?;
+    let place = search(signature, bytes, at, effort)?;
     // An earlier anchor inside the same match has reported it, perhaps from another window.
     for earlier in place.whole.start..at {
         if !signature.anchors.iter().any(|anchor| anchor.stands_at(bytes, earlier)) {
             continue;
         }
-        let first = search(signature, bytes, earlier, shown_bytes);
+        let first = search(signature, bytes, earlier, effort);
         if first.is_some_and(|first| first.secret == place.secret) {
             return None;
         }
@@ -42,15 +53,68 @@ pub(super) fn verify(
     Some(place)
 }
 
-fn search(
+fn search(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) -> Option<Place> {
+    let Some(program) = signature.program() else {
+        return search_regex(signature, bytes, at, effort);
+    };
+    let found = search_program(signature, program, bytes, at, effort);
+    #[cfg(debug_assertions)]
+    if effort.compared < COMPARED_BYTES {
+        let mut other = Effort::default();
+        let expected = search_regex(signature, bytes, at, &mut other);
+        effort.compared += other.steps;
+        let parts =
+            |place: &Place| (place.whole.clone(), place.secret.clone(), place.groups.clone());
+        let (found, expected) = (found.as_ref().map(parts), expected.as_ref().map(parts));
+        assert_eq!(found, expected, "program and expression of {} differ", signature.rule.id);
+    }
+    found
+}
+
+/// How much of each window a debug build verifies both ways.
+#[cfg(debug_assertions)]
+const COMPARED_BYTES: usize = 256 * 1024;
+
+fn search_program(
+    signature: &Signature,
+    program: &Program,
+    bytes: &[u8],
+    at: usize,
+    effort: &mut Effort,
+) -> Option<Place> {
+    let end = at.saturating_add(signature.max_len).saturating_add(1).min(bytes.len());
+    let mut slots = [usize::MAX; SLOTS];
+    let mut start = at.saturating_sub(signature.back);
+    while start <= at {
+        if !bytes.get(start).is_some_and(|byte| program.begins_with(*byte)) {
+            start += 1;
+            continue;
+        }
+        let place = program::Place { bytes, start, end };
+        match program.run(&place, &mut slots, &mut effort.memo, &mut effort.steps) {
+            None => start += 1,
+            Some(end) if at < end => {
+                let groups = signature.groups.iter().enumerate();
+                let groups =
+                    groups.filter_map(|(n, name)| Some((*name, program.group(&slots, n)?)));
+                let secret = program.secret(&slots)?;
+                return accept(signature, bytes, start..end, secret, groups.collect());
+            }
+            Some(end) => start = end,
+        }
+    }
+    None
+}
+
+fn search_regex(
     signature: &Signature,
     bytes: &[u8],
     at: usize,
-    shown_bytes: &mut usize,
+    effort: &mut Effort,
 ) -> Option<Place> {
     let Range { start: from, end: to } = around(signature, bytes, at);
     let shown = bytes.get(from..to)?;
-    *shown_bytes = shown_bytes.saturating_add(shown.len());
+    effort.steps = effort.steps.saturating_add(shown.len());
     let regex = signature.regex().ok()?;
     let mut start = 0;
     loop {
@@ -58,14 +122,16 @@ fn search(
         let whole = captures.get(0)?.range();
         let place = absolute(from, &whole);
         if place.contains(&at) {
-            return accept(signature, bytes, from, &captures);
+            let group = |name| Some(absolute(from, &captures.name(name)?.range()));
+            let groups = signature.groups.iter().filter_map(|name| Some((*name, group(name)?)));
+            return accept(signature, bytes, place, group("secret")?, groups.collect());
         }
         // Only signatures with room before the anchor come here a second time.
         if place.start > at || signature.back == 0 {
             return None;
         }
         start = whole.end.max(start + 1);
-        *shown_bytes = shown_bytes.saturating_add(whole.len());
+        effort.steps = effort.steps.saturating_add(whole.len());
     }
 }
 
@@ -87,24 +153,19 @@ fn around(signature: &Signature, bytes: &[u8], at: usize) -> Range<usize> {
 fn accept(
     signature: &Signature,
     bytes: &[u8],
-    from: usize,
-    captures: &regex::bytes::Captures<'_>,
+    whole: Range<usize>,
+    secret: Range<usize>,
+    mut groups: Vec<(&'static str, Range<usize>)>,
 ) -> Option<Place> {
-    let whole = absolute(from, &captures.get(0)?.range());
-    let secret = absolute(from, &captures.name("secret")?.range());
     let fits = whole.len() <= signature.max_len
         && (signature.boundary != Boundary::Token || left_is_free(signature, bytes, secret.start))
         && right_is_free(signature, bytes, secret.end);
     if !fits {
         return None;
     }
-    let groups = signature.groups.iter().filter_map(|name| {
-        let range = absolute(from, &captures.name(name)?.range());
-        // A fact may be a part of the secret that is none, such as a bot's number, never all of it.
-        let covers = range.start <= secret.start && secret.end <= range.end;
-        (!covers).then_some((*name, range))
-    });
-    Some(Place { groups: groups.collect(), whole, secret })
+    // A fact may be a part of the secret that is none, such as a bot's number, never all of it.
+    groups.retain(|(_, range)| !(range.start <= secret.start && secret.end <= range.end));
+    Some(Place { whole, secret, groups })
 }
 
 fn absolute(from: usize, range: &Range<usize>) -> Range<usize> {

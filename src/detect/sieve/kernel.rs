@@ -1,33 +1,381 @@
-//! Kernels: the inner loop of the sieve.
+//! Kernels: the inner loop of the sieve, once for each set of vector instructions.
+//!
+//! This is the one file with `unsafe` in it, and for two reasons only. A function made for
+//! instructions that not every processor has may be called where they were detected, which
+//! [`Tables`] keeps together. And the vector loads take a pointer: it always comes from an array of
+//! exactly the length that is read.
 
+#![allow(unsafe_code, reason = "vector instructions: loads from arrays, calls after detection")]
+
+use super::bucket::{Exact, Nibbles, exact_tables, nibble_tables};
 use super::index::{Bitmap, hash, is_set};
 use super::window::WINDOW;
+use crate::detect::class::ByteSet;
 
-/// Positions the portable kernel tests between two branches.
-const STEP: u32 = 8;
+/// How the bytes are gone through. All ways find the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kernel {
+    /// No sieve but an automaton of the literals, to check the others against. It knows neither
+    /// what follows a literal nor any of the verifiers' short cuts.
+    Oracle,
+    /// Any processor.
+    Portable,
+    /// 64-bit ARM.
+    Neon,
+    /// x86-64 with shuffles of 16 bytes.
+    Ssse3,
+    /// x86-64 with shuffles of 32 bytes.
+    Avx2,
+    /// x86-64 with look-ups in 128 bytes (AVX-512 VBMI).
+    Vbmi,
+}
 
-/// The places of `block` where a window's hash stands. The last three bytes are there to be read
-/// only.
-pub(super) fn portable(bitmap: &Bitmap, block: &[u8], marks: &mut Vec<u32>) {
-    let mut at = 0_u32;
-    let mut rest = block;
-    while let Some(bytes) = rest.first_chunk::<{ STEP as usize + WINDOW - 1 }>() {
-        let mut mask = 0_u32;
-        for (bit, four) in bytes.windows(WINDOW).enumerate() {
-            let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
-            mask |= u32::from(is_set(bitmap, hash(four))) << bit;
-        }
-        while mask != 0 {
-            marks.push(at + mask.trailing_zeros());
-            mask &= mask - 1;
-        }
-        at += STEP;
-        rest = rest.get(STEP as usize..).unwrap_or_default();
+impl Kernel {
+    /// Those that this processor has, the fastest last.
+    pub fn available() -> Vec<Kernel> {
+        let all = [
+            Kernel::Oracle,
+            Kernel::Portable,
+            Kernel::Neon,
+            Kernel::Ssse3,
+            Kernel::Avx2,
+            Kernel::Vbmi,
+        ];
+        all.into_iter().filter(|kernel| kernel.is_available()).collect()
     }
-    for (place, four) in (at..).zip(rest.windows(WINDOW)) {
-        let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
-        if is_set(bitmap, hash(four)) {
-            marks.push(place);
+
+    /// The fastest that this processor has.
+    pub fn best() -> Kernel {
+        Kernel::available().last().copied().unwrap_or(Kernel::Portable)
+    }
+
+    fn is_available(self) -> bool {
+        match self {
+            Kernel::Oracle | Kernel::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Ssse3 => std::arch::is_x86_feature_detected!("ssse3"),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Vbmi => {
+                std::arch::is_x86_feature_detected!("avx512vbmi")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512f")
+            }
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Kernel::Ssse3 | Kernel::Avx2 | Kernel::Vbmi => false,
+            #[cfg(not(target_arch = "aarch64"))]
+            Kernel::Neon => false,
         }
     }
 }
+
+/// A kernel's tables. A vector kernel's are only made where its instructions were detected.
+pub(super) struct Tables(Inner);
+
+enum Inner {
+    Portable,
+    #[cfg(target_arch = "aarch64")]
+    Neon([Nibbles; GROUPS]),
+    #[cfg(target_arch = "x86_64")]
+    Ssse3(Box<[Nibbles; GROUPS]>),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Box<[Nibbles; GROUPS]>),
+    #[cfg(target_arch = "x86_64")]
+    Vbmi(Box<[Exact; GROUPS]>),
+}
+
+/// Groups of eight buckets. With one, hundreds of windows blur each other too much; with three, the
+/// look-ups cost more than they spare.
+const GROUPS: usize = 2;
+
+impl Tables {
+    /// The tables of the kernel, or of the portable one where the processor does not have it.
+    pub(super) fn new(kernel: Kernel, windows: &[[ByteSet; WINDOW]]) -> Tables {
+        if !kernel.is_available() {
+            return Tables(Inner::Portable);
+        }
+        Tables(match kernel {
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => Inner::Neon(nibble_tables(windows)),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Ssse3 => Inner::Ssse3(Box::new(nibble_tables(windows))),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 => Inner::Avx2(Box::new(nibble_tables(windows))),
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Vbmi => Inner::Vbmi(Box::new(exact_tables(windows))),
+            _ => Inner::Portable,
+        })
+    }
+
+    /// The places of `block` where a window's hash stands, in order, and how many; `room` has one
+    /// for each. The last three bytes are there to be read only.
+    pub(super) fn scan(&self, bitmap: &Bitmap, block: &[u8], room: &mut [u32]) -> usize {
+        let mut marks = Marks { bitmap, block, room, count: 0 };
+        let done = match &self.0 {
+            Inner::Portable => 0,
+            // SAFETY: these tables exist only where the instructions were detected.
+            #[cfg(target_arch = "aarch64")]
+            Inner::Neon(groups) => unsafe { neon(groups, &mut marks) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Inner::Ssse3(groups) => unsafe { ssse3(groups, &mut marks) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Inner::Avx2(groups) => unsafe { avx2(groups, &mut marks) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Inner::Vbmi(groups) => unsafe { vbmi(groups, &mut marks) },
+        };
+        portable(&mut marks, done);
+        marks.count
+    }
+}
+
+/// Where a kernel notes the places it has found.
+struct Marks<'a> {
+    bitmap: &'a Bitmap,
+    block: &'a [u8],
+    room: &'a mut [u32],
+    count: usize,
+}
+
+impl Marks<'_> {
+    /// Note the places `at` + the number of a bit in `mask`, where the bit map agrees.
+    #[inline(always)]
+    fn note(&mut self, at: usize, mask: u64) {
+        let mut left = mask;
+        while left != 0 {
+            let place = at + left.trailing_zeros() as usize;
+            left &= left - 1;
+            let Some(four) = self.block.get(place..place + WINDOW) else { return };
+            let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+            let Some(slot) = self.room.get_mut(self.count) else { return };
+            // Written in any case and kept or not: a branch here would be guessed wrong too often.
+            *slot = place as u32;
+            self.count += usize::from(is_set(self.bitmap, hash(four)));
+        }
+    }
+}
+
+/// Positions the portable kernel tests between two branches.
+const STEP: usize = 8;
+
+/// The bit map alone, at every place from `done` on.
+fn portable(marks: &mut Marks<'_>, done: usize) {
+    let mut at = done;
+    while let Some(bytes) = marks.block.get(at..).and_then(<[u8]>::first_chunk::<{ STEP + 3 }>) {
+        let mut mask = 0;
+        for (bit, four) in bytes.windows(WINDOW).enumerate() {
+            let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+            mask |= u64::from(is_set(marks.bitmap, hash(four))) << bit;
+        }
+        marks.note(at, mask);
+        at += STEP;
+    }
+    let left = marks.block.len().saturating_sub(at + WINDOW - 1);
+    marks.note(at, (1 << left) - 1);
+}
+
+/// The part of `bytes` that begins at `AT`.
+#[inline(always)]
+fn part<const AT: usize, const LEN: usize, const ALL: usize>(bytes: &[u8; ALL]) -> &[u8; LEN] {
+    const { assert!(AT + LEN <= ALL) };
+    bytes.get(AT..).and_then(<[u8]>::first_chunk).unwrap_or(&[0; LEN])
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{Exact, GROUPS, Marks, Nibbles, WINDOW, part};
+    use std::arch::x86_64::*;
+
+    #[inline(always)]
+    fn load16(bytes: &[u8; 16]) -> __m128i {
+        // SAFETY: sixteen bytes are there, and the load asks for no alignment. SSE2 belongs to
+        // every x86-64.
+        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load32(bytes: &[u8; 32]) -> __m256i {
+        // SAFETY: 32 bytes are there, and the load asks for no alignment.
+        unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load64(bytes: &[u8; 64]) -> __m512i {
+        // SAFETY: 64 bytes are there, and the load asks for no alignment.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    }
+
+    /// Sixteen places at a time. A shuffle looks up the low four bits of each byte and gives zero
+    /// where its highest bit is set, so that no byte but ASCII ever passes.
+    #[target_feature(enable = "ssse3")]
+    pub(super) fn ssse3(groups: &[Nibbles; GROUPS], marks: &mut Marks<'_>) -> usize {
+        let tables =
+            groups.map(|group| (group.low.map(|t| load16(&t)), group.high.map(|t| load16(&t))));
+        let (ones, zero) = (_mm_set1_epi8(15), _mm_setzero_si128());
+        let mut at = 0;
+        while let Some(bytes) = marks.block.get(at..).and_then(<[u8]>::first_chunk::<19>) {
+            let four = [
+                load16(part::<0, 16, 19>(bytes)),
+                load16(part::<1, 16, 19>(bytes)),
+                load16(part::<2, 16, 19>(bytes)),
+                load16(part::<3, 16, 19>(bytes)),
+            ];
+            let high = four.map(|v| _mm_and_si128(_mm_srli_epi16::<3>(v), ones));
+            let mut any = zero;
+            for (low_tables, high_tables) in &tables {
+                let mut all = _mm_set1_epi8(-1);
+                for place in 0..WINDOW {
+                    all = _mm_and_si128(all, _mm_shuffle_epi8(low_tables[place], four[place]));
+                    all = _mm_and_si128(all, _mm_shuffle_epi8(high_tables[place], high[place]));
+                }
+                any = _mm_or_si128(any, all);
+            }
+            let none = _mm_movemask_epi8(_mm_cmpeq_epi8(any, zero)).cast_unsigned();
+            marks.note(at, u64::from(!none & 0xffff));
+            at += 16;
+        }
+        at
+    }
+
+    /// 32 places at a time, in the same way.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn avx2(groups: &[Nibbles; GROUPS], marks: &mut Marks<'_>) -> usize {
+        let wide = |table: [u8; 16]| _mm256_broadcastsi128_si256(load16(&table));
+        let tables = groups.map(|group| (group.low.map(wide), group.high.map(wide)));
+        let mut at = 0;
+        while let Some(bytes) = marks.block.get(at..).and_then(<[u8]>::first_chunk::<67>) {
+            let first = [
+                load32(part::<0, 32, 67>(bytes)),
+                load32(part::<1, 32, 67>(bytes)),
+                load32(part::<2, 32, 67>(bytes)),
+                load32(part::<3, 32, 67>(bytes)),
+            ];
+            let second = [
+                load32(part::<32, 32, 67>(bytes)),
+                load32(part::<33, 32, 67>(bytes)),
+                load32(part::<34, 32, 67>(bytes)),
+                load32(part::<35, 32, 67>(bytes)),
+            ];
+            let mask = u64::from(hits32(&tables, first)) | u64::from(hits32(&tables, second)) << 32;
+            marks.note(at, mask);
+            at += 64;
+        }
+        at
+    }
+
+    /// The places of 32 where a group agrees.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn hits32(
+        tables: &[([__m256i; WINDOW], [__m256i; WINDOW]); GROUPS],
+        four: [__m256i; WINDOW],
+    ) -> u32 {
+        let (ones, zero) = (_mm256_set1_epi8(15), _mm256_setzero_si256());
+        let high = four.map(|v| _mm256_and_si256(_mm256_srli_epi16::<3>(v), ones));
+        let mut any = zero;
+        for (low_tables, high_tables) in tables {
+            let mut all = _mm256_set1_epi8(-1);
+            for place in 0..WINDOW {
+                all = _mm256_and_si256(all, _mm256_shuffle_epi8(low_tables[place], four[place]));
+                all = _mm256_and_si256(all, _mm256_shuffle_epi8(high_tables[place], high[place]));
+            }
+            any = _mm256_or_si256(any, all);
+        }
+        !_mm256_movemask_epi8(_mm256_cmpeq_epi8(any, zero)).cast_unsigned()
+    }
+
+    /// 64 places at a time, each byte looked up whole. The look-up takes the low seven bits; places
+    /// with a higher byte are struck out at the end.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    pub(super) fn vbmi(groups: &[Exact; GROUPS], marks: &mut Marks<'_>) -> usize {
+        let halves = |table: [u8; 128]| {
+            (load64(part::<0, 64, 128>(&table)), load64(part::<64, 64, 128>(&table)))
+        };
+        let tables = groups.map(|group| group.0.map(halves));
+        let mut at = 0;
+        while let Some(bytes) = marks.block.get(at..).and_then(<[u8]>::first_chunk::<67>) {
+            let four = [
+                load64(part::<0, 64, 67>(bytes)),
+                load64(part::<1, 64, 67>(bytes)),
+                load64(part::<2, 64, 67>(bytes)),
+                load64(part::<3, 64, 67>(bytes)),
+            ];
+            let mut mask = 0;
+            for table in &tables {
+                let look = |place: usize| {
+                    let (first, last) = table[place];
+                    _mm512_permutex2var_epi8(first, four[place], last)
+                };
+                let three = _mm512_ternarylogic_epi64::<0x80>(look(0), look(1), look(2));
+                mask |= _mm512_test_epi8_mask(three, look(3));
+            }
+            let any = _mm512_ternarylogic_epi64::<0xfe>(four[0], four[1], four[2]);
+            let beyond = _mm512_movepi8_mask(_mm512_or_si512(any, four[3]));
+            marks.note(at, mask & !beyond);
+            at += 64;
+        }
+        at
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arm {
+    use super::{GROUPS, Marks, Nibbles, WINDOW, part};
+    use std::arch::aarch64::*;
+
+    #[inline]
+    #[target_feature(enable = "neon")]
+    fn load(bytes: &[u8; 16]) -> uint8x16_t {
+        // SAFETY: sixteen bytes are there, and the load asks for no alignment.
+        unsafe { vld1q_u8(bytes.as_ptr()) }
+    }
+
+    /// Sixteen places at a time. A look-up beyond the sixteen entries gives zero, which is what a
+    /// byte above ASCII keeps its highest bit for.
+    #[target_feature(enable = "neon")]
+    pub(super) fn neon(groups: &[Nibbles; GROUPS], marks: &mut Marks<'_>) -> usize {
+        let tables =
+            groups.map(|group| (group.low.map(|t| load(&t)), group.high.map(|t| load(&t))));
+        let mut at = 0;
+        while let Some(bytes) = marks.block.get(at..).and_then(<[u8]>::first_chunk::<19>) {
+            let four = [
+                load(part::<0, 16, 19>(bytes)),
+                load(part::<1, 16, 19>(bytes)),
+                load(part::<2, 16, 19>(bytes)),
+                load(part::<3, 16, 19>(bytes)),
+            ];
+            let low = four.map(|v| vandq_u8(v, vdupq_n_u8(0x8f)));
+            let high = four.map(|v| vandq_u8(vshrq_n_u8::<3>(v), vdupq_n_u8(15)));
+            let mut any = vdupq_n_u8(0);
+            for (low_tables, high_tables) in &tables {
+                let mut all = vdupq_n_u8(0xff);
+                for place in 0..WINDOW {
+                    all = vandq_u8(all, vqtbl1q_u8(low_tables[place], low[place]));
+                    all = vandq_u8(all, vqtbl1q_u8(high_tables[place], high[place]));
+                }
+                any = vorrq_u8(any, all);
+            }
+            // Four bits for each place: the usual way round a missing instruction.
+            let hits = vreinterpretq_u16_u8(vtstq_u8(any, any));
+            let nibbles = vget_lane_u64::<0>(vreinterpret_u64_u8(vshrn_n_u16::<4>(hits)));
+            if nibbles != 0 {
+                let bit = |place: u32| (nibbles >> (4 * place) & 1) << place;
+                marks.note(at, (0..16).map(bit).sum());
+            }
+            at += 16;
+        }
+        at
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+use arm::neon;
+#[cfg(target_arch = "x86_64")]
+use x86::{avx2, ssse3, vbmi};

@@ -5,14 +5,19 @@
 //! map by hash ([`index`]) throws out most of what it takes for one; what is left is compared class
 //! by class. The kernels differ in speed and never in what they find.
 
+mod bucket;
 mod index;
 mod kernel;
+mod oracle;
 pub(super) mod pattern;
 mod window;
 
 use super::class::ByteSet;
 use crate::error::{Error, ErrorKind, Result};
 use index::Index;
+pub use kernel::Kernel;
+use kernel::Tables;
+use oracle::Oracle;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use window::{Frequency, WINDOW};
@@ -26,12 +31,16 @@ const BLOCK: usize = 16 * 1024;
 pub(super) struct Pattern {
     /// A class for each byte.
     pub(super) classes: Vec<ByteSet>,
+    /// How many of them stand before the place that is told.
+    pub(super) before: usize,
     /// Who wants to know of it.
     pub(super) owner: u32,
 }
 
 /// The patterns, ready to search; shared by all workers.
 pub(super) struct Sieve {
+    oracle: Option<Oracle>,
+    tables: Tables,
     index: Index,
     entries: Vec<Entry>,
     /// The classes of all patterns, one pattern after the other, as numbers into `classes`.
@@ -40,8 +49,10 @@ pub(super) struct Sieve {
     /// The patterns that have no window. They are compared everywhere, which is slow; no built-in
     /// signature is among them.
     strays: Vec<u16>,
-    /// How far behind a pattern's start its window may stand.
+    /// How far behind the place that is told a window may stand.
     reach: usize,
+    /// How far before it.
+    lead: usize,
 }
 
 /// A pattern's classes in `flat`, and the place of its window among them.
@@ -49,22 +60,26 @@ struct Entry {
     start: u32,
     len: u16,
     window: u16,
+    before: u16,
     owner: u32,
 }
 
 impl Sieve {
     /// The sieve of `patterns`; one without classes stands nowhere.
-    pub(super) fn new(patterns: &[Pattern]) -> Result<Sieve> {
+    pub(super) fn new(patterns: &[Pattern], kernel: Kernel) -> Result<Sieve> {
         let too_many = || Error::new(ErrorKind::Usage, "there are too many anchors");
         let frequency = Frequency::new();
         let mut numbers: BTreeMap<ByteSet, u16> = BTreeMap::new();
         let mut sieve = Sieve {
+            oracle: None,
+            tables: Tables::new(Kernel::Portable, &[]),
             index: Index::new(&[]),
             entries: Vec::with_capacity(patterns.len()),
             flat: Vec::new(),
             classes: Vec::new(),
             strays: Vec::new(),
             reach: 0,
+            lead: 0,
         };
         let mut windows = Vec::with_capacity(patterns.len());
         for pattern in patterns.iter().filter(|pattern| !pattern.classes.is_empty()) {
@@ -85,14 +100,23 @@ impl Sieve {
                 None => sieve.strays.push(number),
             }
             let window = window.unwrap_or(0);
-            sieve.reach = sieve.reach.max(usize::from(window));
-            sieve.entries.push(Entry { start, len, window, owner: pattern.owner });
+            let before = u16::try_from(pattern.before).map_err(|_| too_many())?;
+            sieve.reach = sieve.reach.max(usize::from(window.saturating_sub(before)));
+            sieve.lead = sieve.lead.max(usize::from(before.saturating_sub(window)));
+            sieve.entries.push(Entry { start, len, window, before, owner: pattern.owner });
+        }
+        if kernel == Kernel::Oracle {
+            let patterns = patterns.iter().filter(|pattern| !pattern.classes.is_empty());
+            sieve.oracle = Some(Oracle::new((0..).zip(patterns))?);
+            return Ok(sieve);
         }
         sieve.index = Index::new(&windows);
+        let windows: Vec<_> = windows.into_iter().map(|(_, window)| window).collect();
+        sieve.tables = Tables::new(kernel, &windows);
         Ok(sieve)
     }
 
-    /// Every place in `owned` where a pattern begins, with the pattern's owner. `marks` is room to
+    /// Every place in `owned` that a pattern tells, with the pattern's owner. `marks` is room to
     /// work in.
     pub(super) fn search(
         &self,
@@ -102,19 +126,26 @@ impl Sieve {
         visit: &mut dyn FnMut(u32, usize),
     ) {
         let owned = owned.start..owned.end.min(bytes.len());
+        if let Some(oracle) = &self.oracle {
+            return oracle.search(bytes, &owned, &mut |number, start| {
+                if let Some(entry) = self.entries.get(usize::from(number)) {
+                    self.try_entry(entry, bytes, start, &owned, visit);
+                }
+            });
+        }
         self.search_strays(bytes, owned.clone(), visit);
+        marks.resize(BLOCK + 1, 0);
         let last = bytes.len().saturating_sub(WINDOW - 1);
         let end = owned.end.saturating_add(self.reach).min(last);
-        let mut from = owned.start;
+        let mut from = owned.start.saturating_sub(self.lead);
         while from < end {
             let to = from.saturating_add(BLOCK).min(end);
             let block = bytes.get(from..to + WINDOW - 1).unwrap_or_default();
-            marks.clear();
             if !is_zero(block) {
-                kernel::portable(self.index.bitmap(), block, marks);
-            }
-            for mark in &*marks {
-                self.compare(bytes, from + *mark as usize, &owned, visit);
+                let count = self.tables.scan(self.index.bitmap(), block, marks);
+                for mark in marks.iter().take(count) {
+                    self.compare(bytes, from + *mark as usize, &owned, visit);
+                }
             }
             from = to;
         }
@@ -135,9 +166,22 @@ impl Sieve {
         for number in self.index.chain(u32::from_le_bytes(*four)) {
             let Some(entry) = self.entries.get(usize::from(*number)) else { continue };
             let Some(start) = at.checked_sub(usize::from(entry.window)) else { continue };
-            if owned.contains(&start) && self.stands(entry, bytes, start) {
-                visit(entry.owner, start);
-            }
+            self.try_entry(entry, bytes, start, owned, visit);
+        }
+    }
+
+    #[inline]
+    fn try_entry(
+        &self,
+        entry: &Entry,
+        bytes: &[u8],
+        start: usize,
+        owned: &Range<usize>,
+        visit: &mut dyn FnMut(u32, usize),
+    ) {
+        let place = start + usize::from(entry.before);
+        if owned.contains(&place) && self.stands(entry, bytes, start) {
+            visit(entry.owner, place);
         }
     }
 
@@ -158,12 +202,11 @@ impl Sieve {
         if self.strays.is_empty() {
             return;
         }
-        for start in owned {
-            for number in &self.strays {
-                let entry = self.entries.get(usize::from(*number));
-                if let Some(entry) = entry.filter(|entry| self.stands(entry, bytes, start)) {
-                    visit(entry.owner, start);
-                }
+        for number in &self.strays {
+            let Some(entry) = self.entries.get(usize::from(*number)) else { continue };
+            let from = owned.start.saturating_sub(usize::from(entry.before));
+            for start in from..owned.end {
+                self.try_entry(entry, bytes, start, &owned, visit);
             }
         }
     }

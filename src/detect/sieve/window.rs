@@ -106,7 +106,11 @@ mod tests {
     use super::*;
 
     fn pattern(text: &[u8]) -> Pattern {
-        Pattern { classes: text.iter().map(|byte| ByteSet::of(*byte)).collect(), owner: 0 }
+        Pattern {
+            classes: text.iter().map(|byte| ByteSet::of(*byte)).collect(),
+            before: 0,
+            owner: 0,
+        }
     }
 
     #[test]
