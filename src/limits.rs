@@ -97,9 +97,10 @@ pub const SIGNATURE_BYTES: usize = 15 * 1024;
 /// How far before its anchor a match may begin; every candidate costs this much to search.
 pub const SIGNATURE_BACK_BYTES: usize = 512;
 
-/// Bytes that the candidates of one signature may make verification look at in one window. Sixteen
-/// times the window: no real text comes near, and text made to be slow stops here.
-pub const VERIFY_BYTES_PER_RULE: usize = 16 * 1024 * 1024;
+/// Steps that the candidates of one signature may cost in one window. A step is a byte that a
+/// program looks at; what takes longer is charged more. Four times the window: no real text comes
+/// near, and text made to be slow stops here after a few milliseconds.
+pub const VERIFY_STEPS_PER_RULE: usize = 4 * 1024 * 1024;
 // Artifacts and credentials.
 
 /// Bytes of one PEM block, dashes included. An RSA key of 16,384 bits needs 13,000, a PGP key

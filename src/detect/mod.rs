@@ -61,8 +61,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Bytes that verification has looked at so far: the measure of work beyond the one pass over
-    /// the bytes.
+    /// Steps that verification has taken so far: the measure of work beyond the one pass over the
+    /// bytes. A step is a byte looked at, or as much work.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -133,7 +133,7 @@ impl Engine {
     /// Every match whose anchor the window owns, in no particular order, with spans in
     /// `window.bytes`. Returns how many more there were than [`crate::limits::MATCHES_PER_RULE`]
     /// allows: matches, or anchors nobody looked at after
-    /// [`crate::limits::VERIFY_BYTES_PER_RULE`].
+    /// [`crate::limits::VERIFY_STEPS_PER_RULE`].
     pub fn scan(
         &self,
         window: &Window<'_>,
@@ -151,9 +151,7 @@ impl Engine {
             else {
                 return;
             };
-            if tally.found >= limits::MATCHES_PER_RULE
-                || tally.effort.steps >= limits::VERIFY_BYTES_PER_RULE
-            {
+            if tally.found >= limits::MATCHES_PER_RULE || tally.effort.is_spent() {
                 more += 1;
                 return;
             }
@@ -165,7 +163,8 @@ impl Engine {
                 return;
             }
             tally.last_secret = Some(place.secret.clone());
-            if let Some(matched) = verify::judge(signature, window.bytes, &place) {
+            if let Some(matched) = verify::judge(signature, window.bytes, &place, &mut tally.effort)
+            {
                 // What is harmless must not use up the room of what is not.
                 let (count, most) = match matched.harmless {
                     None => (&mut tally.found, limits::MATCHES_PER_RULE),

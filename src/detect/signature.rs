@@ -49,6 +49,8 @@ pub struct Signature {
     /// The examples and counter-examples.
     pub examples: Vec<Example>,
     pub(super) starts_with_secret: bool,
+    /// Whether a match is a block between a first and a last line with dashes.
+    pub(super) armoured: bool,
     compiled: OnceLock<Option<Regex>>,
     program: OnceLock<Option<Program>>,
 }
@@ -283,6 +285,9 @@ impl Signature {
             kinds: kinds.collect(),
             examples: entry.example,
             starts_with_secret,
+            armoured: entry.back == 0
+                && entry.pattern.starts_with("(?P<secret>-----BEGIN ")
+                && entry.pattern.contains("-----END "),
             compiled: OnceLock::new(),
             program: OnceLock::new(),
             pattern: entry.pattern,
@@ -315,6 +320,7 @@ impl Signature {
     /// Leave everything to the regular expression.
     pub(super) fn without_program(&mut self) {
         self.program = OnceLock::from(None);
+        self.armoured = false;
     }
 
     /// The pattern taken apart.

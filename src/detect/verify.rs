@@ -5,6 +5,7 @@ use super::program::{self, Memo, Program, SLOTS};
 use super::signature::{Boundary, Signature};
 use super::structure::{self, Outcome, Parts};
 use crate::finding::{Harmless, Match, Secret, Subject};
+use crate::limits;
 use crate::run::Run;
 use std::ops::Range;
 
@@ -29,6 +30,27 @@ pub(super) struct Effort {
     compared: usize,
 }
 
+/// What a program, an expression, the groups of an expression and a judgement cost besides the
+/// bytes they look at, in steps; and how many steps a byte is for the latter two. Measured, and
+/// rounded up.
+const PROGRAM_STEPS: usize = 32;
+const REGEX_STEPS: usize = 256;
+const GROUPS_STEPS: usize = 2048;
+const GROUPS_STEPS_PER_BYTE: usize = 16;
+const JUDGE_STEPS: usize = 1024;
+const JUDGE_STEPS_PER_BYTE: usize = 4;
+
+impl Effort {
+    /// Whether nothing more may be spent on the signature in this window.
+    pub(super) fn is_spent(&self) -> bool {
+        self.steps >= limits::VERIFY_STEPS_PER_RULE
+    }
+
+    fn spend(&mut self, steps: usize) {
+        self.steps = self.steps.saturating_add(steps);
+    }
+}
+
 /// The match of `signature` that holds the anchor at `at`.
 pub(super) fn verify(
     signature: &Signature,
@@ -44,6 +66,10 @@ pub(super) fn verify(
     for earlier in place.whole.start..at {
         if !signature.anchors.iter().any(|anchor| anchor.stands_at(bytes, earlier)) {
             continue;
+        }
+        // Told twice is better than lost.
+        if effort.is_spent() {
+            break;
         }
         let first = search(signature, bytes, earlier, effort);
         if first.is_some_and(|first| first.secret == place.secret) {
@@ -83,6 +109,7 @@ fn search_program(
     effort: &mut Effort,
 ) -> Option<Place> {
     let end = at.saturating_add(signature.max_len).saturating_add(1).min(bytes.len());
+    effort.spend(PROGRAM_STEPS);
     let mut slots = [usize::MAX; SLOTS];
     let mut start = at.saturating_sub(signature.back);
     while start <= at {
@@ -112,16 +139,21 @@ fn search_regex(
     at: usize,
     effort: &mut Effort,
 ) -> Option<Place> {
+    effort.spend(REGEX_STEPS);
     let Range { start: from, end: to } = around(signature, bytes, at);
+    let to =
+        if signature.armoured { to.min(armour_end(bytes.get(at..to)?, effort)? + at) } else { to };
     let shown = bytes.get(from..to)?;
-    effort.steps = effort.steps.saturating_add(shown.len());
+    effort.spend(shown.len());
     let regex = signature.regex().ok()?;
     let mut start = 0;
     loop {
-        let captures = regex.captures_at(shown, start)?;
-        let whole = captures.get(0)?.range();
+        // Most candidates are none, and to see that costs far less than to have the groups.
+        let whole = regex.find_at(shown, start)?.range();
         let place = absolute(from, &whole);
         if place.contains(&at) {
+            effort.spend(GROUPS_STEPS + GROUPS_STEPS_PER_BYTE * whole.len());
+            let captures = regex.captures_at(shown, start)?;
             let group = |name| Some(absolute(from, &captures.name(name)?.range()));
             let groups = signature.groups.iter().filter_map(|name| Some((*name, group(name)?)));
             return accept(signature, bytes, place, group("secret")?, groups.collect());
@@ -131,8 +163,23 @@ fn search_regex(
             return None;
         }
         start = whole.end.max(start + 1);
-        effort.steps = effort.steps.saturating_add(whole.len());
+        effort.spend(whole.len());
     }
+}
+
+/// Where the armour of a key that begins with `text` may end at the latest. Between its first line
+/// and its last there are no five dashes, and to see that costs one look at each byte, however
+/// often a key begins.
+fn armour_end(text: &[u8], effort: &mut Effort) -> Option<usize> {
+    const DASHES: &[u8] = b"-----";
+    const LAST_LINE: usize = 80;
+    let mut from = 0;
+    for _ in 0..2 {
+        from += DASHES.len();
+        from += memchr::memmem::find(text.get(from..)?, DASHES)?;
+    }
+    effort.spend(from / 16);
+    text.get(from + DASHES.len()..)?.starts_with(b"END").then_some(from + LAST_LINE)
 }
 
 /// The bytes a match at `at` can lie in.
@@ -199,7 +246,13 @@ fn right_is_free(signature: &Signature, bytes: &[u8], at: usize) -> bool {
 }
 
 /// The match at `place`, judged by its own bytes; `None` when it is not what the signature means.
-pub(super) fn judge(signature: &Signature, bytes: &[u8], place: &Place) -> Option<Match> {
+pub(super) fn judge(
+    signature: &Signature,
+    bytes: &[u8],
+    place: &Place,
+    effort: &mut Effort,
+) -> Option<Match> {
+    effort.spend(JUDGE_STEPS + JUDGE_STEPS_PER_BYTE * place.whole.len());
     let secret = bytes.get(place.secret.clone())?;
     let whole = bytes.get(place.whole.clone())?;
     let body = signature.anchors.iter().find_map(|anchor| anchor.strip_from(secret));
