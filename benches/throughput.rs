@@ -346,16 +346,15 @@ fn timed(work: impl FnOnce()) -> Duration {
     begun.elapsed()
 }
 
-/// What this thread has had of a processor, which tells more on a busy machine than a clock; the
-/// clock's time where the system does not tell.
+/// What this thread has had of a processor, which tells more on a busy machine than a clock.
 fn worked(work: impl FnOnce()) -> Duration {
     let spent = || {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-        text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(u64::try_from(time.tv_sec).unwrap(), u32::try_from(time.tv_nsec).unwrap())
     };
-    let before: Option<Duration> = spent();
-    let clock = timed(work);
-    before.zip(spent()).map_or(clock, |(before, after)| after.saturating_sub(before))
+    let before = spent();
+    work();
+    spent().saturating_sub(before)
 }
 
 fn usize(value: u64) -> usize {

@@ -56,8 +56,7 @@ struct Owner {
 pub struct Scratch {
     tallies: Vec<Tally>,
     steps: u64,
-    /// Places of a block that the sieve's kernel left.
-    marks: Vec<u32>,
+    room: sieve::Room,
 }
 
 impl Scratch {
@@ -121,13 +120,18 @@ impl Engine {
     /// are added to those in `counts`, one for each signature.
     pub fn census(&self, window: &Window<'_>, scratch: &mut Scratch, counts: &mut Vec<u64>) {
         counts.resize(self.signatures.len(), 0);
-        let marks = &mut scratch.marks;
-        self.sieve.search(window.bytes, window.owned.clone(), marks, &mut |owner, _| {
-            let owner = self.owners.get(owner as usize);
-            if let Some(count) = owner.and_then(|owner| counts.get_mut(owner.signature)) {
-                *count += 1;
-            }
-        });
+        self.sieve.search(
+            window.bytes,
+            window.owned.clone(),
+            &mut scratch.room,
+            &mut |owner, _| {
+                let owner = self.owners.get(owner as usize);
+                if let Some(count) = owner.and_then(|owner| counts.get_mut(owner.signature)) {
+                    *count += 1;
+                }
+                true
+            },
+        );
     }
 
     /// Every match whose anchor the window owns, in no particular order, with spans in
@@ -143,42 +147,55 @@ impl Engine {
         scratch.tallies.clear();
         scratch.tallies.resize(self.signatures.len(), Tally::default());
         let mut more = 0;
-        let Scratch { tallies, steps, marks } = scratch;
-        self.sieve.search(window.bytes, window.owned.clone(), marks, &mut |owner, at| {
-            let Some(owner) = self.owners.get(owner as usize) else { return };
-            let (Some(signature), Some(tally)) =
-                (self.signatures.get(owner.signature), tallies.get_mut(owner.signature))
-            else {
-                return;
-            };
-            if tally.found >= limits::MATCHES_PER_RULE || tally.effort.is_spent() {
-                more += 1;
-                return;
-            }
-            let before = tally.effort.steps;
-            let verified = verify::verify(signature, window.bytes, at, &mut tally.effort);
-            *steps += u64::try_from(tally.effort.steps - before).unwrap_or(0);
-            let Some(place) = verified else { return };
-            if tally.last_secret.as_ref() == Some(&place.secret) {
-                return;
-            }
-            tally.last_secret = Some(place.secret.clone());
-            if let Some(matched) = verify::judge(signature, window.bytes, &place, &mut tally.effort)
-            {
-                // What is harmless must not use up the room of what is not.
-                let (count, most) = match matched.harmless {
-                    None => (&mut tally.found, limits::MATCHES_PER_RULE),
-                    Some(_) => (&mut tally.harmless, limits::HARMLESS_PER_RULE),
+        let Scratch { tallies, steps, room } = scratch;
+        let unheard =
+            self.sieve.search(window.bytes, window.owned.clone(), room, &mut |owner, at| {
+                let Some(owner) = self.owners.get(owner as usize) else { return false };
+                let (Some(signature), Some(tally)) =
+                    (self.signatures.get(owner.signature), tallies.get_mut(owner.signature))
+                else {
+                    return false;
                 };
-                if *count < most {
-                    *count += 1;
-                    found(matched);
-                } else {
+                if tally.found >= limits::MATCHES_PER_RULE || tally.effort.is_spent() {
                     more += 1;
+                    return false;
                 }
-            }
-        });
-        more
+                let before = tally.effort.steps;
+                more += tally.look(signature, window.bytes, at, found);
+                *steps += u64::try_from(tally.effort.steps - before).unwrap_or(0);
+                true
+            });
+        more + unheard
+    }
+}
+
+impl Tally {
+    /// Verify and judge one candidate. Returns how many matches there is no room for.
+    fn look(
+        &mut self,
+        signature: &Signature,
+        bytes: &[u8],
+        at: usize,
+        found: &mut dyn FnMut(Match),
+    ) -> u64 {
+        let Some(place) = verify::verify(signature, bytes, at, &mut self.effort) else { return 0 };
+        if self.last_secret.as_ref() == Some(&place.secret) {
+            return 0;
+        }
+        self.last_secret = Some(place.secret.clone());
+        let judged = verify::judge(signature, bytes, &place, &mut self.effort);
+        let Some(matched) = judged else { return 0 };
+        // What is harmless must not use up the room of what is not.
+        let (count, most) = match matched.harmless {
+            None => (&mut self.found, limits::MATCHES_PER_RULE),
+            Some(_) => (&mut self.harmless, limits::HARMLESS_PER_RULE),
+        };
+        if *count >= most {
+            return 1;
+        }
+        *count += 1;
+        found(matched);
+        0
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Program {
     /// The slots of the secret, and of the signature's groups in its order.
     secret: usize,
     groups: Vec<usize>,
+    /// How many slots it has.
+    slots: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,11 +70,14 @@ enum Op {
 /// The ends of the groups of a match.
 pub(super) type Slots = [usize; SLOTS];
 
-/// The last long run that a program went through: every byte in it is of the run's class.
+/// What a program keeps from one run to the next in the same bytes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memo {
+    /// The last long run: the instruction, and where every byte is of its class.
     op: usize,
     known: Range<usize>,
+    /// The groups as they were where the program may have to go on.
+    slots: Slots,
 }
 
 /// Where a program may look.
@@ -106,6 +111,7 @@ impl Program {
             binary: signature.multiline,
             secret: slot("secret")?,
             groups: groups?,
+            slots: compiler.names.len() * 2,
             ops: compiler.ops,
         })
     }
@@ -125,7 +131,7 @@ impl Program {
         steps: &mut usize,
     ) -> Option<usize> {
         let bytes = place.bytes.get(..place.end)?;
-        slots.fill(usize::MAX);
+        slots.iter_mut().take(self.slots).for_each(|slot| *slot = usize::MAX);
         let mut state = State { at: place.start, next: 0, other: None };
         while let Some(op) = self.ops.get(state.next) {
             state.next += 1;
@@ -144,7 +150,8 @@ impl Program {
                     if !next.is_some_and(|byte| set.has(*byte)) {
                         state.next = *target;
                     } else if matches!(op, Op::Try { .. }) {
-                        state.other = Some((state.at, *target, *slots));
+                        state.other = Some((state.at, *target));
+                        memo.slots = *slots;
                     }
                     true
                 }
@@ -159,9 +166,8 @@ impl Program {
                 Op::End => next.is_none_or(|byte| !self.binary && !TEXT.has(*byte)),
             };
             if !goes_on {
-                let (at, next, kept) = state.other.take()?;
-                *slots = kept;
-                (state.at, state.next) = (at, next);
+                (state.at, state.next) = state.other.take()?;
+                *slots = memo.slots;
             }
         }
         Some(state.at)
@@ -187,7 +193,7 @@ fn range(slots: &Slots, slot: usize) -> Option<Range<usize>> {
 struct State {
     at: usize,
     next: usize,
-    other: Option<(usize, usize, Slots)>,
+    other: Option<(usize, usize)>,
 }
 
 impl State {
@@ -221,7 +227,8 @@ impl Memo {
     fn keep(&mut self, op: usize, run: Range<usize>) {
         let goes_on = self.op == op && self.known.contains(&run.start);
         let start = if goes_on { self.known.start } else { run.start };
-        *self = Memo { op, known: start..run.end.max(if goes_on { self.known.end } else { 0 }) };
+        let end = run.end.max(if goes_on { self.known.end } else { 0 });
+        (self.op, self.known) = (op, start..end);
     }
 }
 

@@ -30,11 +30,12 @@ pub(super) struct Effort {
     compared: usize,
 }
 
-/// What a program, an expression, the groups of an expression and a judgement cost besides the
+/// What a look at the boundary, a program, an expression, the groups of an expression and a judgement cost besides the
 /// bytes they look at, in steps; and how many steps a byte is for the latter two. Measured, and
 /// rounded up.
-const PROGRAM_STEPS: usize = 32;
-const REGEX_STEPS: usize = 256;
+const BOUNDARY_STEPS: usize = 32;
+const PROGRAM_STEPS: usize = 64;
+const REGEX_STEPS: usize = 512;
 const GROUPS_STEPS: usize = 2048;
 const GROUPS_STEPS_PER_BYTE: usize = 16;
 const JUDGE_STEPS: usize = 1024;
@@ -59,6 +60,7 @@ pub(super) fn verify(
     effort: &mut Effort,
 ) -> Option<Place> {
     if signature.starts_with_secret && !left_is_free(signature, bytes, at) {
+        effort.spend(BOUNDARY_STEPS);
         return None;
     }
     let place = search(signature, bytes, at, effort)?;

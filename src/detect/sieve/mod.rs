@@ -49,6 +49,8 @@ pub(super) struct Sieve {
     /// The patterns that have no window. They are compared everywhere, which is slow; no built-in
     /// signature is among them.
     strays: Vec<u16>,
+    /// One more than the largest number of an owner.
+    owners: usize,
     /// How far behind the place that is told a window may stand.
     reach: usize,
     /// How far before it.
@@ -78,6 +80,7 @@ impl Sieve {
             flat: Vec::new(),
             classes: Vec::new(),
             strays: Vec::new(),
+            owners: 0,
             reach: 0,
             lead: 0,
         };
@@ -101,6 +104,7 @@ impl Sieve {
             }
             let window = window.unwrap_or(0);
             let before = u16::try_from(pattern.before).map_err(|_| too_many())?;
+            sieve.owners = sieve.owners.max(pattern.owner as usize + 1);
             sieve.reach = sieve.reach.max(usize::from(window.saturating_sub(before)));
             sieve.lead = sieve.lead.max(usize::from(before.saturating_sub(window)));
             sieve.entries.push(Entry { start, len, window, before, owner: pattern.owner });
@@ -116,25 +120,31 @@ impl Sieve {
         Ok(sieve)
     }
 
-    /// Every place in `owned` that a pattern tells, with the pattern's owner. `marks` is room to
-    /// work in.
+    /// Every place in `owned` that a pattern tells, with the pattern's owner. An owner for whom
+    /// `visit` gives false hears no more; it is only counted, and returned, how often a window of
+    /// such an owner stands.
     pub(super) fn search(
         &self,
         bytes: &[u8],
         owned: Range<usize>,
-        marks: &mut Vec<u32>,
-        visit: &mut dyn FnMut(u32, usize),
-    ) {
+        room: &mut Room,
+        visit: &mut dyn FnMut(u32, usize) -> bool,
+    ) -> u64 {
+        let Room { marks, silent } = room;
+        silent.clear();
+        silent.resize(self.owners, false);
+        marks.resize(BLOCK + 1, 0);
         let owned = owned.start..owned.end.min(bytes.len());
+        let mut hearing = Hearing { bytes, owned: owned.clone(), silent, unheard: 0, visit };
         if let Some(oracle) = &self.oracle {
-            return oracle.search(bytes, &owned, &mut |number, start| {
+            oracle.search(bytes, &owned, &mut |number, start| {
                 if let Some(entry) = self.entries.get(usize::from(number)) {
-                    self.try_entry(entry, bytes, start, &owned, visit);
+                    self.try_entry(entry, start, &mut hearing);
                 }
             });
+            return hearing.unheard;
         }
-        self.search_strays(bytes, owned.clone(), visit);
-        marks.resize(BLOCK + 1, 0);
+        self.search_strays(&mut hearing);
         let last = bytes.len().saturating_sub(WINDOW - 1);
         let end = owned.end.saturating_add(self.reach).min(last);
         let mut from = owned.start.saturating_sub(self.lead);
@@ -144,50 +154,49 @@ impl Sieve {
             if !is_zero(block) {
                 let count = self.tables.scan(self.index.bitmap(), block, marks);
                 for mark in marks.iter().take(count) {
-                    self.compare(bytes, from + *mark as usize, &owned, visit);
+                    self.compare(from + *mark as usize, &mut hearing);
                 }
             }
             from = to;
         }
+        hearing.unheard
     }
 
     /// The patterns whose window stands at `at`.
     #[inline]
-    fn compare(
-        &self,
-        bytes: &[u8],
-        at: usize,
-        owned: &Range<usize>,
-        visit: &mut dyn FnMut(u32, usize),
-    ) {
-        let Some(four) = bytes.get(at..).and_then(|rest| rest.first_chunk::<WINDOW>()) else {
-            return;
-        };
+    fn compare(&self, at: usize, hearing: &mut Hearing<'_>) {
+        let rest = hearing.bytes.get(at..);
+        let Some(four) = rest.and_then(<[u8]>::first_chunk::<WINDOW>) else { return };
         for number in self.index.chain(u32::from_le_bytes(*four)) {
             let Some(entry) = self.entries.get(usize::from(*number)) else { continue };
-            let Some(start) = at.checked_sub(usize::from(entry.window)) else { continue };
-            self.try_entry(entry, bytes, start, owned, visit);
+            if let Some(start) = at.checked_sub(usize::from(entry.window)) {
+                self.try_entry(entry, start, hearing);
+            }
         }
     }
 
     #[inline]
-    fn try_entry(
-        &self,
-        entry: &Entry,
-        bytes: &[u8],
-        start: usize,
-        owned: &Range<usize>,
-        visit: &mut dyn FnMut(u32, usize),
-    ) {
+    fn try_entry(&self, entry: &Entry, start: usize, hearing: &mut Hearing<'_>) {
         let place = start + usize::from(entry.before);
-        if owned.contains(&place) && self.stands(entry, bytes, start) {
-            visit(entry.owner, place);
+        if !hearing.owned.contains(&place) {
+            return;
+        }
+        let (first, window) = (entry.start as usize, usize::from(entry.window));
+        let Some(silent) = hearing.silent.get_mut(entry.owner as usize) else { return };
+        if *silent {
+            let there = {
+                let len = WINDOW.min(usize::from(entry.len));
+                self.stands(first + window, len, hearing.bytes, start + window)
+            };
+            hearing.unheard += u64::from(there);
+        } else if self.stands(first, usize::from(entry.len), hearing.bytes, start) {
+            *silent = !(hearing.visit)(entry.owner, place);
         }
     }
 
+    /// Whether the `len` classes from `first` on stand at `start`.
     #[inline]
-    fn stands(&self, entry: &Entry, bytes: &[u8], start: usize) -> bool {
-        let (first, len) = (entry.start as usize, usize::from(entry.len));
+    fn stands(&self, first: usize, len: usize, bytes: &[u8], start: usize) -> bool {
         let classes = self.flat.get(first..first + len).unwrap_or_default();
         let there = bytes.get(start..).and_then(|rest| rest.get(..len));
         there.is_some_and(|there| {
@@ -198,18 +207,34 @@ impl Sieve {
         })
     }
 
-    fn search_strays(&self, bytes: &[u8], owned: Range<usize>, visit: &mut dyn FnMut(u32, usize)) {
-        if self.strays.is_empty() {
-            return;
-        }
+    fn search_strays(&self, hearing: &mut Hearing<'_>) {
+        let owned = hearing.owned.clone();
         for number in &self.strays {
             let Some(entry) = self.entries.get(usize::from(*number)) else { continue };
             let from = owned.start.saturating_sub(usize::from(entry.before));
             for start in from..owned.end {
-                self.try_entry(entry, bytes, start, &owned, visit);
+                self.try_entry(entry, start, hearing);
             }
         }
     }
+}
+
+/// Room to work in; one worker's own.
+#[derive(Default)]
+pub(super) struct Room {
+    /// Places of a block that the kernel left.
+    marks: Vec<u32>,
+    /// The owners who hear no more.
+    silent: Vec<bool>,
+}
+
+/// The bytes that are searched, and who hears of what is found.
+struct Hearing<'a> {
+    bytes: &'a [u8],
+    owned: Range<usize>,
+    silent: &'a mut [bool],
+    unheard: u64,
+    visit: &'a mut dyn FnMut(u32, usize) -> bool,
 }
 
 /// Whether there is nothing but zeros, where no window stands.
