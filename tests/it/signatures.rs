@@ -2,7 +2,7 @@
 //! slow.
 
 use amisweep::detect::example::render;
-use amisweep::detect::signature::{Expect, Signature};
+use amisweep::detect::signature::{Anchor, Expect, Signature};
 use amisweep::detect::{Engine, Scratch, Window};
 use amisweep::finding::{Grade, Harmless, Match, Severity, Subject};
 use amisweep::limits;
@@ -324,9 +324,7 @@ fn input_made_to_be_slow_is_not() {
 /// How many signatures have an anchor in text that repeats `bomb`.
 fn awake(bomb: &str) -> usize {
     let text = bomb.repeat(64 / bomb.len() + 2);
-    let stands = |anchor: &Anchor| {
-        (0..bomb.len()).any(|at| anchor.stands_at(text.as_bytes(), at))
-    };
+    let stands = |anchor: &Anchor| (0..bomb.len()).any(|at| anchor.stands_at(text.as_bytes(), at));
     engine().signatures().iter().filter(|s| s.anchors.iter().any(stands)).count().max(1)
 }
 
