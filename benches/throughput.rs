@@ -160,7 +160,7 @@ fn hostile(len: usize) -> Vec<(&'static str, Vec<u8>)> {
         format!(
             "AKIA{} ",
             (0..16)
-                .map(|i| char::from(b'A' + ((n >> (i % 8) * 3) & 7) as u8 + 2))
+                .map(|i| char::from(b'A' + ((n >> ((i % 8) * 3)) & 7) as u8 + 2))
                 .collect::<String>()
         )
     };

@@ -432,7 +432,9 @@ impl Compiler {
             ends.push(self.push(Op::Jump(0))?);
             self.land(skip);
         }
-        ends.into_iter().for_each(|end| self.land(end));
+        for end in ends {
+            self.land(end);
+        }
         Some(())
     }
 
@@ -472,7 +474,9 @@ impl Compiler {
         if more.is_none() {
             self.push(Op::Jump(*skips.first()?))?;
         }
-        skips.into_iter().for_each(|skip| self.land(skip));
+        for skip in skips {
+            self.land(skip);
+        }
         Some(())
     }
 }

@@ -18,6 +18,7 @@ use std::sync::{Mutex, OnceLock};
 const SCHEMA: u32 = 1;
 
 /// A signature that was read from its file.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Signature {
     /// What it says of everything it finds.
     pub rule: &'static Rule,

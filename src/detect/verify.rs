@@ -33,12 +33,12 @@ pub(super) struct Effort {
 /// What a look at the boundary, a program, an expression, the groups of an expression and a judgement cost besides the
 /// bytes they look at, in steps; and how many steps a byte is for the latter two. Measured, and
 /// rounded up.
-const BOUNDARY_STEPS: usize = 32;
-const PROGRAM_STEPS: usize = 64;
-const REGEX_STEPS: usize = 512;
-const GROUPS_STEPS: usize = 2048;
+const BOUNDARY_STEPS: usize = 48;
+const PROGRAM_STEPS: usize = 96;
+const REGEX_STEPS: usize = 1024;
+const GROUPS_STEPS: usize = 4096;
 const GROUPS_STEPS_PER_BYTE: usize = 16;
-const JUDGE_STEPS: usize = 1024;
+const JUDGE_STEPS: usize = 2048;
 const JUDGE_STEPS_PER_BYTE: usize = 4;
 
 impl Effort {

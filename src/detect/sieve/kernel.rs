@@ -6,6 +6,11 @@
 //! exactly the length that is read.
 
 #![allow(unsafe_code, reason = "vector instructions: loads from arrays, calls after detection")]
+#![allow(
+    clippy::inline_always,
+    clippy::wildcard_imports,
+    reason = "a call in the loop costs more than its body; the intrinsics are two dozen names"
+)]
 
 use super::bucket::{Exact, Nibbles, exact_tables, nibble_tables};
 use super::index::{Bitmap, hash, is_set};
@@ -154,7 +159,7 @@ impl Marks<'_> {
             let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
             let Some(slot) = self.room.get_mut(self.count) else { return };
             // Written in any case and kept or not: a branch here would be guessed wrong too often.
-            *slot = place as u32;
+            *slot = u32::try_from(place).unwrap_or(u32::MAX);
             self.count += usize::from(is_set(self.bitmap, hash(four)));
         }
     }
