@@ -178,8 +178,8 @@ impl Automaton {
         ahead.map(|(at, _)| at).collect()
     }
 
-    /// The positions for each byte of the literal; with `spelled` only those of the ways that have
-    /// the most of its bytes as they are. `None` where the expression cannot hold it.
+    /// The positions for each byte of the literal; with `spelled`, and where any way has most of its
+    /// bytes as they are, only those of the ways that have the most. `None` where the expression cannot hold it.
     fn along(
         &self,
         literal: &[ByteSet],
@@ -211,6 +211,9 @@ impl Automaton {
             let here = positions.iter().filter_map(best).collect();
             counts.push(here);
         }
+        // A literal of which no way has the greater part may stand anywhere.
+        let most = counts.last().into_iter().flatten().map(|(_, count)| *count).max()?;
+        let spelled = spelled && literal.len() < 2 * most;
         // Forwards again, along the ways that are left.
         let mut left: Vec<Vec<usize>> = Vec::with_capacity(all.len());
         for counts in counts.iter().rev() {
