@@ -113,6 +113,8 @@ pub enum Harmless {
     KnownPublic,
     /// Locked or disabled where it stands.
     Disabled,
+    /// The user's rule file allows it.
+    Allowed,
 }
 
 impl Harmless {
@@ -124,6 +126,7 @@ impl Harmless {
             Harmless::DocumentationExample => "documentation-example",
             Harmless::KnownPublic => "known-public",
             Harmless::Disabled => "disabled",
+            Harmless::Allowed => "allowed",
         }
     }
 }

@@ -297,3 +297,39 @@ pub const MATCHES_PER_BLOB: usize = 20_000;
 /// Bytes of a partition of no known format that are read in search of one that is not zero, before
 /// the partition is taken for data: what a new partition has written of it is far less.
 pub const ZEROS_BYTES: u64 = 256 << 20;
+
+// Signature files and the rules of other scanners.
+
+/// The shortest anchor. Two bytes stand everywhere.
+pub const ANCHOR_BYTES_MIN: usize = 3;
+
+/// Bytes of a glob in a signature's `paths`; each costs a step for every byte of a path.
+pub const GLOB_BYTES: usize = 256;
+
+/// Lines the two halves of a pair may be apart, at most.
+pub const PAIR_LINES: usize = 1000;
+
+/// Memory of one compiled pattern of a signature: what the regex crate allows by default.
+pub const PATTERN_MEMORY_BYTES: usize = 10 * 1024 * 1024;
+
+/// Bytes of one file of rules. The largest that scanners come with has less than one million.
+pub const RULE_FILE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Files of rules that one directory may bring in.
+pub const RULE_FILES: usize = 1_000;
+
+/// Rules one file may bring in: each costs a pass over every candidate, and memory.
+pub const IMPORT_RULES: usize = 2_000;
+
+/// Bytes of the pattern of a rule of another scanner.
+pub const IMPORT_PATTERN_BYTES: usize = 16 * 1024;
+
+/// Anchors of one rule of another scanner.
+pub const IMPORT_ANCHORS: usize = 64;
+
+/// Bytes of all anchors of the rules in use. The automaton that looks for them takes about a
+/// kilobyte for each.
+pub const ANCHOR_BYTES: usize = 128 * 1024;
+
+/// Patterns and stop words of all allow lists of one file of rules.
+pub const IMPORT_ALLOWS: usize = 20_000;

@@ -9,9 +9,11 @@ pub mod emulator;
 mod init;
 mod key;
 mod progress;
+mod rules;
 mod scan;
 #[cfg(feature = "aws")]
 pub mod session;
+mod signatures;
 
 use crate::error::{Error, ErrorKind};
 use clap::{Parser, Subcommand};
@@ -39,6 +41,7 @@ struct Cli {
 enum Command {
     Scan(scan::Args),
     Init(init::Args),
+    Signatures(signatures::Args),
     #[cfg(feature = "aws")]
     Demo(demo::Args),
     #[cfg(feature = "aws")]
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Init(args) => init::run(&args),
+        Command::Signatures(args) => signatures::run(&args),
         #[cfg(feature = "aws")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "aws")]

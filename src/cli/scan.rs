@@ -66,6 +66,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
+    #[command(flatten)]
+    pub(super) rules: super::rules::Flags,
+
     #[cfg(feature = "aws")]
     #[command(flatten)]
     pub(super) aws: super::aws::Flags,
@@ -96,24 +99,25 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     may_reveal(args)?;
+    let engine = args.rules.engine(args.quiet)?;
     #[cfg(feature = "aws")]
     match super::aws::open(args)? {
         super::aws::Asked::Elsewhere => {}
         super::aws::Asked::Estimated => return Ok(0),
-        super::aws::Asked::Opened(opened) => return finish(args, opened),
+        super::aws::Asked::Opened(opened) => return finish(args, opened, &engine),
     }
-    finish(args, open(args)?)
+    finish(args, open(args)?, &engine)
 }
 
 /// Scan what was opened, and report.
-pub(super) fn finish(args: &Args, opened: Opened) -> Result<u8> {
+pub(super) fn finish(args: &Args, opened: Opened, engine: &Engine) -> Result<u8> {
     let reveal = may_reveal(args)?;
     let local = matches!(opened.kind, "image" | "directory");
     let stdin = args.target == Path::new("-");
     let source = if stdin { Path::new("/dev/stdin") } else { &args.target };
     let source = Some(source).filter(|_| local);
     let file = args.output.as_deref().map(|path| Pending::open(path, source)).transpose()?;
-    let report = scan(args, opened)?;
+    let report = scan(args, opened, engine)?;
     write(args, &report, reveal, file)?;
     Ok(report.verdict.exit_code())
 }
@@ -185,14 +189,13 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn scan(args: &Args, opened: Opened) -> Result<Report> {
+fn scan(args: &Args, opened: Opened, engine: &Engine) -> Result<Report> {
     let key = key::load(args.key_file.as_deref())?;
-    let engine = Engine::builtin()?;
     let progress = Arc::new(Progress::default());
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
     let clock = Instant::now();
     let options = Options {
-        engine: &engine,
+        engine,
         jobs: jobs(args),
         key: &key,
         cross_check: args.cross_check,

@@ -7,13 +7,16 @@
 pub mod check;
 pub mod class;
 pub mod example;
+pub mod import;
+pub mod lint;
 mod program;
 mod sieve;
 pub mod signature;
 pub mod structure;
+pub mod trial;
 mod verify;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::finding::Match;
 use crate::limits;
 use class::ByteSet;
@@ -95,11 +98,35 @@ impl Engine {
         Ok(engine)
     }
 
+    /// The signatures of user files, besides those amisweep comes with when `builtin` says so.
+    pub fn with(builtin: bool, more: Vec<Signature>) -> Result<Engine> {
+        let mut signatures = if builtin { Engine::builtin_signatures()? } else { Vec::new() };
+        signatures.extend(more);
+        let anchors = signatures.iter().flat_map(|signature| &signature.anchors);
+        if anchors.map(|anchor| anchor.text.len()).sum::<usize>() > limits::ANCHOR_BYTES {
+            return Err(Error::new(ErrorKind::Usage, "too many rules at once: scan in two runs"));
+        }
+        Engine::of(signatures, Kernel::best())
+    }
+
+    /// The signatures that amisweep comes with, in the order of their files.
+    pub fn builtin_signatures() -> Result<Vec<Signature>> {
+        let mut signatures = Vec::new();
+        for (name, text) in BUILTIN {
+            signature::read(name, text, &mut signatures)?;
+        }
+        Ok(signatures)
+    }
+
     fn assemble(files: &[(&str, &str)], kernel: Kernel) -> Result<Engine> {
         let mut signatures = Vec::new();
         for (name, text) in files {
             signature::read(name, text, &mut signatures)?;
         }
+        Engine::of(signatures, kernel)
+    }
+
+    fn of(mut signatures: Vec<Signature>, kernel: Kernel) -> Result<Engine> {
         signatures.sort_by_key(|signature| signature.rule.id);
         signature::refuse_twins(&signatures)?;
         let by_literal = kernel == Kernel::Oracle;
@@ -161,7 +188,7 @@ impl Engine {
                     return false;
                 }
                 let before = tally.effort.steps;
-                more += tally.look(signature, window.bytes, at, found);
+                more += tally.look(signature, window, at, found);
                 *steps += u64::try_from(tally.effort.steps - before).unwrap_or(0);
                 true
             });
@@ -174,17 +201,22 @@ impl Tally {
     fn look(
         &mut self,
         signature: &Signature,
-        bytes: &[u8],
+        window: &Window<'_>,
         at: usize,
         found: &mut dyn FnMut(Match),
     ) -> u64 {
+        let bytes = window.bytes;
         let Some(place) = verify::verify(signature, bytes, at, &mut self.effort) else { return 0 };
         if self.last_secret.as_ref() == Some(&place.secret) {
             return 0;
         }
         self.last_secret = Some(place.secret.clone());
+        if !signature.paths.allow(window.path) {
+            return 0;
+        }
         let judged = verify::judge(signature, bytes, &place, &mut self.effort);
-        let Some(matched) = judged else { return 0 };
+        let Some(mut matched) = judged else { return 0 };
+        matched.grade = signature.paths.grade(matched.grade, window.path);
         // What is harmless must not use up the room of what is not.
         let (count, most) = match matched.harmless {
             None => (&mut self.found, limits::MATCHES_PER_RULE),

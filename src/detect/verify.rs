@@ -2,7 +2,7 @@
 
 use super::check;
 use super::program::{self, Memo, Program, SLOTS};
-use super::signature::{Boundary, Signature};
+use super::signature::{Boundary, Measured, Signature};
 use super::structure::{self, Outcome, Parts};
 use crate::finding::{Harmless, Match, Secret, Subject};
 use crate::limits;
@@ -258,7 +258,7 @@ pub(super) fn judge(
     let secret = bytes.get(place.secret.clone())?;
     let whole = bytes.get(place.whole.clone())?;
     let body = signature.anchors.iter().find_map(|anchor| anchor.strip_from(secret));
-    let body = body.unwrap_or(secret);
+    let body = body.filter(|_| signature.measured == Measured::Body).unwrap_or(secret);
     if !check::passes(&signature.check, body) {
         return None;
     }
@@ -280,6 +280,9 @@ pub(super) fn judge(
     let mut matched = Match::new(signature.rule, grade, subject, span);
     matched.severity = outcome.severity.unwrap_or(matched.severity);
     matched.harmless = outcome.harmless.or_else(|| placeholder(signature, &parts, body));
+    if signature.allow.iter().any(|allow| allow.holds(bytes, &place.whole, &place.secret)) {
+        matched.harmless.get_or_insert(Harmless::Allowed);
+    }
     for (name, value) in &groups {
         matched = matched.fact(name, fact_text(value));
     }

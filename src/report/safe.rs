@@ -37,7 +37,7 @@ fn is_risky(c: char, before: char) -> bool {
 }
 
 /// Write `value` as JSON in which the same characters are escaped: parsed, it is the same value.
-pub(super) fn to_json(
+pub(crate) fn to_json(
     value: &impl Serialize,
     layout: impl Formatter,
     out: &mut dyn Write,

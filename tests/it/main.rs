@@ -17,6 +17,7 @@ mod fat;
 mod mutation;
 mod planted;
 mod reports;
+mod rules;
 mod signatures;
 mod tidy;
 mod volumes;

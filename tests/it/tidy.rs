@@ -44,6 +44,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("regex", &["detect"]),
     ("regex_syntax", &["detect"]),
+    ("serde_saphyr", &["detect/import"]),
     ("aho_corasick", &["detect"]),
     ("ext4_view", &["filesystem/ext"]),
     ("fatfs", &["filesystem/fat"]),

@@ -1,9 +1,19 @@
 //! A signature: what one kind of credential looks like, how bad it is, and how to take it out of
 //! use. Signatures stand in `signatures/`, one TOML file per issuer.
 
-use super::check::{Alphabet, Check};
+mod allow;
+mod draft;
+mod entry;
+mod paths;
+mod place;
+
+pub use allow::{Allow, AllowTarget};
+pub(super) use draft::Draft;
+pub use paths::{Glob, Paths};
+pub use place::{Encoding, Encodings, Pair, Scope};
+
+use super::check::Check;
 use super::program::Program;
-use super::structure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Grade, Rule, Severity};
 use crate::limits;
@@ -12,7 +22,9 @@ use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use entry::{AnchorEntry, Entry, File, PairEntry, SubjectKind};
 
 /// The version of the file format.
 const SCHEMA: u32 = 1;
@@ -37,6 +49,12 @@ pub struct Signature {
     pub max_len: usize,
     /// What may stand beside the secret.
     pub boundary: Boundary,
+    /// The encodings its matches are looked for in, besides plain bytes.
+    pub encodings: Encodings,
+    /// What a file's path says of a match in it.
+    pub paths: Paths,
+    /// What a match is joined with.
+    pub pair: Option<Pair>,
     /// What the secret's characters must be like.
     pub check: Check,
     /// The prior: how sure a match is when nothing else speaks for or against it.
@@ -49,10 +67,14 @@ pub struct Signature {
     pub kinds: Vec<(Vec<u8>, &'static str)>,
     /// The examples and counter-examples.
     pub examples: Vec<Example>,
+    /// What the author of an imported rule allows.
+    pub allow: Vec<Arc<Allow>>,
+    /// What of the secret its checks look at.
+    pub(super) measured: Measured,
     pub(super) starts_with_secret: bool,
     /// Whether a match is a block between a first and a last line with dashes.
     pub(super) armoured: bool,
-    compiled: OnceLock<Option<Regex>>,
+    compiled: OnceLock<Result<Regex, regex::Error>>,
     program: OnceLock<Option<Program>>,
 }
 
@@ -71,6 +93,14 @@ pub struct About {
     pub provider: String,
     /// What it opens.
     pub opens: String,
+    /// What can be reached with it.
+    pub reach: Vec<String>,
+    /// How long it works, such as `until-rotated`.
+    pub lifetime: Option<String>,
+    /// Where its use shows.
+    pub detect_use: Option<String>,
+    /// Whether it is meant to be seen by everybody.
+    pub public_by_design: bool,
 }
 
 /// A literal that every match holds.
@@ -100,6 +130,15 @@ impl Anchor {
     }
 }
 
+/// What of a secret is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Measured {
+    /// What follows its anchor.
+    Body,
+    /// All of it, as other scanners do.
+    Whole,
+}
+
 /// What may stand beside the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -126,6 +165,14 @@ pub struct Example {
     pub facts: BTreeMap<String, String>,
 }
 
+impl Example {
+    /// An example that is the text itself.
+    pub(super) fn literal(text: &str, expect: Expect) -> Example {
+        let template = text.replace('{', "{{").replace('}', "}}");
+        Example { template, expect, facts: BTreeMap::new() }
+    }
+}
+
 /// What a signature must say of an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -138,106 +185,24 @@ pub enum Expect {
     Miss,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    schema: u32,
-    signature: Vec<Entry>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    id: String,
-    title: String,
-    description: String,
-    references: Vec<String>,
-    #[serde(default)]
-    tags: Vec<String>,
-    provider: String,
-    severity: String,
-    confidence: String,
-    #[serde(default)]
-    subject: SubjectKind,
-    anchors: Vec<AnchorEntry>,
-    #[serde(default)]
-    back: usize,
-    #[serde(default)]
-    multiline: bool,
-    pattern: String,
-    max_len: usize,
-    boundary: Boundary,
-    #[serde(default)]
-    kinds: BTreeMap<String, String>,
-    #[serde(default)]
-    check: CheckEntry,
-    blast: Blast,
-    example: Vec<Example>,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum SubjectKind {
-    #[default]
-    Secret,
-    Password,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnchorEntry {
-    Exact(String),
-    Flagged(FlaggedAnchor),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FlaggedAnchor {
-    text: String,
-    ignore_case: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CheckEntry {
-    #[serde(default)]
-    entropy_min: f64,
-    alphabet: Option<String>,
-    #[serde(default)]
-    min_classes: Classes,
-    #[serde(default)]
-    distinct_min: usize,
-    structure: Option<String>,
-    placeholders: Option<String>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Classes {
-    digit: usize,
-    lower: usize,
-    upper: usize,
-    symbol: usize,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Blast {
-    opens: String,
-    rotate: String,
-}
-
 /// Read the signatures of one file and add them to `into`.
 pub(super) fn read(name: &str, text: &str, into: &mut Vec<Signature>) -> Result<()> {
-    let file: File = toml::from_str(text)
-        .map_err(|error| wrong("the file does not follow the schema", name).caused_by(error))?;
+    let file: File = toml::from_str(text).map_err(|error| {
+        wrong("the file does not follow the schema of docs/signatures.md", name).caused_by(error)
+    })?;
     if file.schema != SCHEMA {
-        return Err(wrong("the schema of the file is not known", name));
+        return Err(wrong("the schema of the file is not known: write schema = 1", name));
     }
     for entry in file.signature {
-        into.push(Signature::new(name, entry)?);
+        let line = line_of(text, entry.id.span().start);
+        let at = |error: Error| error.named(&format!("{name}:{line}"));
+        into.push(Signature::new(name, entry).map_err(at)?);
     }
     Ok(())
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// Ids are what baselines and joins hold on to: two signatures of one id are a mistake.
@@ -246,7 +211,8 @@ pub(super) fn refuse_twins(sorted: &[Signature]) -> Result<()> {
         if let [a, b] = pair
             && a.rule.id == b.rule.id
         {
-            return Err(wrong("two signatures have one id", a.rule.id));
+            let files = format!("{} in {} and {}", a.rule.id, a.about.file, b.about.file);
+            return Err(wrong("two signatures have one id: rename one", &files));
         }
     }
     Ok(())
@@ -258,12 +224,13 @@ fn wrong(what: &'static str, detail: &str) -> Error {
 
 impl Signature {
     fn new(file: &str, entry: Entry) -> Result<Signature> {
-        let id = entry.id.clone();
-        entry.validate()?;
         let severity = Severity::from_name(&entry.severity)
             .ok_or_else(|| wrong("no such severity", &entry.severity))?;
         let grade = Grade::from_name(&entry.confidence)
             .ok_or_else(|| wrong("no such confidence", &entry.confidence))?;
+        entry.validate(severity)?;
+        let encodings = entry.encodings()?;
+        let id = entry.id.into_inner();
         let starts_with_secret = entry.back == 0 && entry.pattern.starts_with("(?P<secret>");
         let rule = Rule {
             id: intern(&id),
@@ -279,12 +246,17 @@ impl Signature {
             multiline: entry.multiline,
             max_len: entry.max_len,
             boundary: entry.boundary,
+            encodings,
+            paths: entry.paths.into_paths()?,
+            pair: entry.pair.map(PairEntry::into_pair).transpose()?,
             check: entry.check.into_check()?,
             grade,
             password: entry.subject == SubjectKind::Password,
             groups: group_names(&entry.pattern),
             kinds: kinds.collect(),
             examples: entry.example,
+            allow: Vec::new(),
+            measured: Measured::Body,
             starts_with_secret,
             armoured: entry.back == 0
                 && entry.pattern.starts_with("(?P<secret>-----BEGIN ")
@@ -299,6 +271,10 @@ impl Signature {
                 tags: entry.tags,
                 provider: entry.provider,
                 opens: entry.blast.opens,
+                reach: entry.blast.reach,
+                lifetime: entry.blast.lifetime,
+                detect_use: entry.blast.detect_use,
+                public_by_design: entry.public_by_design,
             },
         })
     }
@@ -306,10 +282,10 @@ impl Signature {
     /// The compiled pattern. Patterns are compiled when first needed: most signatures have no
     /// candidate in most images.
     pub fn regex(&self) -> Result<&Regex> {
-        self.compiled
-            .get_or_init(|| self.compile())
-            .as_ref()
-            .ok_or_else(|| wrong("the pattern does not compile", self.rule.id))
+        self.compiled.get_or_init(|| self.compile()).as_ref().map_err(|error| {
+            let place = format!("{}: {}", self.about.file, self.rule.id);
+            wrong("the pattern does not compile", &place).caused_by(error.clone())
+        })
     }
 
     /// The pattern as a program, if it has one; made when first needed, like the regular
@@ -334,79 +310,15 @@ impl Signature {
             .map_err(|error| wrong("the pattern does not compile", self.rule.id).caused_by(error))
     }
 
-    fn compile(&self) -> Option<Regex> {
+    /// Whether the pattern compiles. Nothing is kept: of a thousand rules few find a candidate.
+    pub(super) fn compiles(&self) -> bool {
+        self.compile().is_ok()
+    }
+
+    fn compile(&self) -> Result<Regex, regex::Error> {
         let start = if self.back == 0 { r"\A" } else { "" };
         let pattern = format!("{start}(?:{})", self.pattern);
-        RegexBuilder::new(&pattern).unicode(false).build().ok()
-    }
-}
-
-impl Entry {
-    fn validate(&self) -> Result<()> {
-        let id = self.id.as_str();
-        let short = |anchor: &AnchorEntry| anchor.text().len() < 3;
-        if self.anchors.is_empty() || self.anchors.iter().any(short) {
-            return Err(wrong("a signature needs anchors of three bytes or more", id));
-        }
-        if !(1..=limits::SIGNATURE_BYTES).contains(&self.max_len) {
-            return Err(wrong("max_len is out of bounds", id));
-        }
-        if self.back > limits::SIGNATURE_BACK_BYTES {
-            return Err(wrong("the anchor stands too far behind the start", id));
-        }
-        if self.references.is_empty() {
-            return Err(wrong("a signature needs the issuer's page as reference", id));
-        }
-        if !self.pattern.contains("(?P<secret>") {
-            return Err(wrong("the pattern has no group named secret", id));
-        }
-        Ok(())
-    }
-}
-
-impl AnchorEntry {
-    fn text(&self) -> &str {
-        match self {
-            AnchorEntry::Exact(text) => text,
-            AnchorEntry::Flagged(anchor) => &anchor.text,
-        }
-    }
-
-    fn into_anchor(self) -> Anchor {
-        let text = self.text().as_bytes().into();
-        let ignore_case = matches!(&self, AnchorEntry::Flagged(anchor) if anchor.ignore_case);
-        Anchor { text, ignore_case }
-    }
-}
-
-impl CheckEntry {
-    fn into_check(self) -> Result<Check> {
-        let alphabet = match &self.alphabet {
-            Some(name) => {
-                Some(Alphabet::named(name).ok_or_else(|| wrong("no such alphabet", name))?)
-            }
-            None => None,
-        };
-        let structure = match &self.structure {
-            Some(name) => {
-                Some(structure::named(name).ok_or_else(|| wrong("no such structure", name))?)
-            }
-            None => None,
-        };
-        let placeholders = match self.placeholders.as_deref() {
-            None | Some("default") => true,
-            Some("none") => false,
-            Some(other) => return Err(wrong("no such placeholder list", other)),
-        };
-        let Classes { digit, lower, upper, symbol } = self.min_classes;
-        Ok(Check {
-            entropy_min: self.entropy_min,
-            alphabet,
-            min_classes: [digit, lower, upper, symbol],
-            distinct_min: self.distinct_min,
-            structure,
-            placeholders,
-        })
+        RegexBuilder::new(&pattern).unicode(false).size_limit(limits::PATTERN_MEMORY_BYTES).build()
     }
 }
 

@@ -1,0 +1,116 @@
+//! Rules of the user: files of signatures, and of other scanners' rules.
+
+use crate::detect::Engine;
+use crate::detect::import::{self, Loss, Rules};
+use crate::detect::signature::Signature;
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Which rules are used.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Rules")]
+pub(super) struct Flags {
+    /// Rules of your own, besides the built-in ones: a file in the schema of docs/signatures.md,
+    /// of gitleaks, betterleaks, Nosey Parker, Kingfisher or Trivy, or a directory of such files
+    /// (*.toml, *.yml, *.yaml). May be given again.
+    #[arg(long = "rules", id = "rules", value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Use only the rules of --rules.
+    #[arg(long, requires = "rules")]
+    no_builtin_rules: bool,
+}
+
+impl Flags {
+    /// The engine with these rules. What of them is not used is said on standard error: rules
+    /// always, parts of rules unless `quiet`.
+    pub(super) fn engine(&self, quiet: bool) -> Result<Engine> {
+        let mut signatures: Vec<Signature> = Vec::new();
+        for rules in read_all(&self.files)? {
+            for line in told(&rules, quiet) {
+                super::say(&line);
+            }
+            signatures.extend(rules.signatures);
+        }
+        Engine::with(!self.no_builtin_rules, signatures)
+    }
+}
+
+/// What is lost of a rule file, in a line or two.
+fn told(rules: &Rules, quiet: bool) -> Vec<String> {
+    let file = &rules.file;
+    let count = |loss| rules.remarks.iter().filter(|remark| remark.loss == loss).count();
+    let (lost, parts) = (count(Loss::Rule), count(Loss::Part));
+    let mut lines = Vec::new();
+    let hint = format!("`amisweep signatures lint {file}` names them");
+    if lost > 0 {
+        let used = rules.signatures.len();
+        lines.push(format!("{file}: {lost} of {} rules are not used; {hint}", used + lost));
+    }
+    if parts > 0 && !quiet {
+        lines.push(format!("{file}: {parts} parts of rules are not read; {hint}"));
+    }
+    lines
+}
+
+/// Read every file, and every rule file of every directory.
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Rules>> {
+    let mut all = Vec::new();
+    for path in paths {
+        for file in files(path)? {
+            all.push(import::read(&file.to_string_lossy(), &text(&file)?)?);
+        }
+    }
+    Ok(all)
+}
+
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let failed = |cause| {
+        Error::new(ErrorKind::Io, "cannot list the directory of rules")
+            .detail(path.display())
+            .caused_by(cause)
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(failed)? {
+        let file = entry.map_err(failed)?.path();
+        let kind = file.extension().and_then(|extension| extension.to_str());
+        if matches!(kind, Some("toml" | "yml" | "yaml")) {
+            files.push(file);
+        }
+    }
+    files.sort();
+    let what = match files.len() {
+        0 => "no *.toml, *.yml or *.yaml in the directory of rules",
+        count if count > limits::RULE_FILES => "too many files in the directory of rules",
+        _ => return Ok(files),
+    };
+    Err(Error::new(ErrorKind::Usage, what).detail(path.display()))
+}
+
+fn text(path: &Path) -> Result<String> {
+    let failed = |cause: std::io::Error| {
+        let kind = match cause.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::Usage,
+            _ => ErrorKind::Io,
+        };
+        Error::new(kind, "cannot read the rule file").detail(path.display()).caused_by(cause)
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(failed)?;
+    file.take(limits::RULE_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > limits::RULE_FILE_BYTES) {
+        let what = "the rule file is larger than 8 MiB: split it";
+        return Err(Error::new(ErrorKind::Usage, what).detail(path.display()));
+    }
+    String::from_utf8(bytes).map_err(|cause| {
+        Error::new(ErrorKind::Usage, "the rule file is not UTF-8 text")
+            .detail(path.display())
+            .caused_by(cause)
+    })
+}
