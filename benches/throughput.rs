@@ -23,6 +23,7 @@ use amisweep::artifact::ARTIFACTS;
 use amisweep::blob::{Blob, Budget, Meta};
 use amisweep::bytes::{ReadAt, read_vec};
 use amisweep::credential::base64;
+use amisweep::detect::encoding::Encodings;
 use amisweep::detect::{Engine, Kernel, Scratch, Window};
 use amisweep::image::{Image, raw};
 use amisweep::limits::{OVERLAP_BYTES, WINDOW_BYTES};
@@ -113,11 +114,14 @@ fn resident() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-/// Every kernel on the same bytes.
+/// Every kernel on the same bytes, without and with encodings.
 fn kernel_rows(bytes: &[u8], effort: Effort) {
     for kernel in Kernel::available() {
-        let engine = Engine::with_kernel(kernel).unwrap();
-        engine_row(&format!("kernel, {kernel:?}"), &engine, bytes, effort);
+        for encodings in Encodings::ALL {
+            let engine = Engine::with_kernel(kernel).unwrap().with_encodings(encodings);
+            let name = format!("kernel, {kernel:?}, {}", encodings.name());
+            engine_row(&name, &engine, bytes, effort);
+        }
     }
 }
 

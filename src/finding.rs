@@ -187,7 +187,26 @@ pub struct Match {
     pub facts: Facts,
     /// For a subject that was decoded from the bytes of `span`: how, and where it stands in the
     /// decoded view.
-    pub decoded: Option<(&'static str, Run)>,
+    pub decoded: Option<Decoded>,
+}
+
+/// How a subject was decoded, and where it stands in what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoded {
+    /// What was undone, outermost first.
+    pub chain: Vec<Step>,
+    /// The subject in the innermost view.
+    pub span: Run,
+}
+
+/// One step of decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Step {
+    /// What was undone, such as `base64`.
+    pub format: &'static str,
+    /// Where the encoded text begins, in the view around it; none where the match's own span says
+    /// so.
+    pub at: Option<u64>,
 }
 
 impl Match {
@@ -208,7 +227,7 @@ impl Match {
     /// Decoded from the bytes of its span by `format`, at `span` of the decoded view.
     #[must_use]
     pub fn decoded_by(mut self, format: &'static str, span: Run) -> Match {
-        self.decoded = Some((format, span));
+        self.decoded = Some(Decoded { chain: vec![Step { format, at: None }], span });
         self
     }
 

@@ -333,3 +333,30 @@ pub const ANCHOR_BYTES: usize = 128 * 1024;
 
 /// Patterns and stop words of all allow lists of one file of rules.
 pub const IMPORT_ALLOWS: usize = 20_000;
+// Encodings.
+
+/// Encodings inside one another that are undone: base64 of gzip of base64 is three.
+pub const DECODED_DEPTH: usize = 3;
+
+/// Bytes that may be decoded for a window besides what its size allows: enough for a packed
+/// configuration in a small file.
+pub const DECODED_BYTES: usize = 256 * 1024;
+
+/// Bytes that may be decoded for each byte of a window, all encodings and depths together. A text
+/// that is base64 from end to end costs less than one; one made to be decoded in every way stops
+/// here.
+pub const DECODED_FACTOR: usize = 4;
+
+/// Decoded bytes that are gathered before they are searched: many short texts are searched at
+/// once, and a worker holds one such view for each depth.
+pub const DECODED_BATCH_BYTES: usize = 256 * 1024;
+
+/// Bytes of escaped text that are decoded at once behind the first escape, line or not.
+pub const ESCAPED_BYTES: usize = 64 * 1024;
+
+/// Bytes of escaped text that are decoded before the first escape: a secret's name and the longest
+/// key.
+pub const ESCAPED_BACK_BYTES: usize = 4 * 1024;
+
+/// Packed streams that are looked for in one text of base64.
+pub const PACKED_PER_TEXT: usize = 4;

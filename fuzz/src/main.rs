@@ -48,6 +48,7 @@ fn targets() -> Vec<Entry> {
     targets.push(("sweep".into(), Box::new(|| Box::new(disk::DiskTarget::sweep()))));
     targets.push(("detect".into(), Box::new(|| Box::new(text::DetectTarget::new()))));
     targets.push(("kernels".into(), Box::new(|| Box::new(text::KernelTarget::new()))));
+    targets.push(("encoding".into(), Box::new(|| Box::new(text::EncodingTarget::new()))));
     targets.push(("credential".into(), Box::new(|| Box::new(text::CredentialTarget))));
     targets.push(("locator".into(), Box::new(|| Box::new(output::LocatorTarget))));
     targets.push(("report".into(), Box::new(|| Box::new(output::ReportTarget))));

@@ -4,6 +4,7 @@ use crate::Target;
 use amisweep::artifact::Artifact;
 use amisweep::blob::{Blob, Budget, Meta, Out};
 use amisweep::credential::{base32, bech32, der, jwt, openssh, pem, pgp, private_key, putty};
+use amisweep::detect::encoding::Encodings;
 use amisweep::detect::{Engine, Kernel, Scratch, Window, example};
 use amisweep::locator::{Area, Locator};
 use std::borrow::Cow;
@@ -210,6 +211,71 @@ impl Target for KernelTarget {
 
     fn seeds(&self) -> Vec<Vec<u8>> {
         self.0.first().map_or_else(Vec::new, |(_, target)| target.seeds())
+    }
+}
+
+/// Encodings over a window: what is decoded comes from the window, and however the bytes are
+/// encoded once more, the same secrets come of them.
+pub struct EncodingTarget {
+    all: Engine,
+    plain: Engine,
+}
+
+impl EncodingTarget {
+    /// The built-in signatures.
+    pub fn new() -> EncodingTarget {
+        let engine = || Engine::builtin().expect("the built-in signatures load");
+        EncodingTarget { all: engine(), plain: engine().with_encodings(Encodings::Plain) }
+    }
+
+    /// Rule and place of what stands in the bytes, and whether it was decoded.
+    fn scan(&self, engine: &Engine, bytes: &[u8]) -> (BTreeSet<(&'static str, u64, u64, bool)>, u64) {
+        let mut found = BTreeSet::new();
+        let window = Window { bytes, owned: 0..bytes.len(), path: None };
+        let more = engine.scan(&window, &mut Scratch::default(), &mut |hit| {
+            assert!(hit.span.end() <= bytes.len() as u64, "{:?} past the end", hit.span);
+            if let Some(decoded) = &hit.decoded {
+                assert!(!decoded.chain.is_empty() && decoded.span.len >= 1, "{decoded:?}");
+                assert!(hit.span.len >= 1, "decoded from nothing");
+            }
+            found.insert((hit.rule.id, hit.span.start, hit.span.len, hit.decoded.is_some()));
+        });
+        (found, more)
+    }
+}
+
+impl Target for EncodingTarget {
+    fn run(&self, input: &[u8]) {
+        let (all, _) = self.scan(&self.all, input);
+        let (plain, _) = self.scan(&self.plain, input);
+        let as_they_stand = all.into_iter().filter(|hit| !hit.3).collect::<BTreeSet<_>>();
+        assert_eq!(as_they_stand, plain, "encodings change what is found as it stands");
+    }
+
+    fn seeds(&self) -> Vec<Vec<u8>> {
+        let encoders: [fn(&[u8]) -> Vec<u8>; 6] = [
+            |text| text.iter().flat_map(|b| [*b, 0]).collect(),
+            |text| text.iter().flat_map(|b| [0, *b]).collect(),
+            |text| text.iter().flat_map(|b| format!("{b:02x}").into_bytes()).collect(),
+            |text| text.iter().flat_map(|b| format!("%{b:02X}").into_bytes()).collect(),
+            |text| text.iter().flat_map(|b| format!("\\u{b:04x}").into_bytes()).collect(),
+            |text| text.iter().flat_map(|b| format!("={b:02X}").into_bytes()).collect(),
+        ];
+        let mut seeds = Vec::new();
+        for signature in self.all.signatures() {
+            let examples = signature.examples.iter().take(1);
+            for text in examples.filter_map(|e| example::render(&e.template, 7)) {
+                let coded = encoders.iter().map(|encode| encode(text.as_bytes()));
+                seeds.extend(coded);
+            }
+            for example in signature.examples.iter().take(1) {
+                let template = format!("{{text_b64:{}}}", example.template);
+                seeds.extend(example::render(&template, 7).map(String::into_bytes));
+                let template = format!("{{text_b64:{{text_b64:{}}}}}", example.template);
+                seeds.extend(example::render(&template, 7).map(String::into_bytes));
+            }
+        }
+        seeds
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             return Ok(if error.use_stderr() { super::EXIT_USAGE } else { 0 });
         }
     };
-    let engine = scan.rules.engine(scan.quiet)?;
+    let engine = scan.engine()?;
     let image: Arc<dyn ReadAt> = Arc::new(bundled()?);
     let emulator = Emulator::start(Config {
         snapshots: vec![Snapshot::from_bytes(SNAPSHOT, image)],

@@ -3,6 +3,7 @@
 use super::key;
 use super::progress::Bar;
 use crate::detect::Engine;
+use crate::detect::encoding::Encodings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::dir::Directory;
 use crate::finding::Severity;
@@ -62,6 +63,10 @@ pub(super) struct Args {
     #[arg(long)]
     cross_check: bool,
 
+    /// Look for secrets as they stand, or in base64, UTF-16 and other encodings too.
+    #[arg(long, default_value = Encodings::All.name(), value_parser = encoding_names())]
+    encodings: String,
+
     /// The key for fingerprints that compare across runs; `amisweep init` makes one.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -82,6 +87,10 @@ fn severity_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Severity::ALL.map(Severity::name))
 }
 
+fn encoding_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Encodings::ALL.map(Encodings::name))
+}
+
 /// A number of bytes with an optional binary unit.
 fn parse_size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -99,7 +108,7 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     may_reveal(args)?;
-    let engine = args.rules.engine(args.quiet)?;
+    let engine = args.engine()?;
     #[cfg(feature = "aws")]
     match super::aws::open(args)? {
         super::aws::Asked::Elsewhere => {}
@@ -180,6 +189,14 @@ fn stdin() -> Result<Opened> {
         })?;
     let target = Target::Images(vec![image]);
     Ok(Opened { images: vec![name.clone()], name, kind: "image", target, troubles: Vec::new() })
+}
+
+impl Args {
+    /// The engine the flags ask for.
+    pub(super) fn engine(&self) -> Result<Engine> {
+        let encodings = Encodings::from_name(&self.encodings).unwrap_or_default();
+        Ok(self.rules.engine(self.quiet)?.with_encodings(encodings))
+    }
 }
 
 /// The last part of a path: reports should not tell where on a machine an image lay.

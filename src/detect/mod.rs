@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod class;
+pub mod encoding;
 pub mod example;
 pub mod import;
 pub mod lint;
@@ -20,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::finding::Match;
 use crate::limits;
 use class::ByteSet;
+use encoding::Encodings;
 pub use sieve::Kernel;
 use sieve::pattern::Surrounded;
 use sieve::{Pattern, Sieve};
@@ -46,9 +48,10 @@ pub struct Engine {
     /// What the owner of a pattern wants.
     owners: Vec<Owner>,
     sieve: Sieve,
+    encodings: Encodings,
 }
 
-/// Who waits for a pattern, and what form of the anchor it is.
+/// Who waits for a pattern.
 #[derive(Clone, Copy, Debug)]
 struct Owner {
     signature: usize,
@@ -60,6 +63,7 @@ pub struct Scratch {
     tallies: Vec<Tally>,
     steps: u64,
     room: sieve::Room,
+    desk: encoding::Desk,
 }
 
 impl Scratch {
@@ -68,6 +72,16 @@ impl Scratch {
     pub fn steps(&self) -> u64 {
         self.steps
     }
+}
+
+/// Bytes that are searched as they stand: a window's, or a view's decoded from it.
+struct Pass<'a> {
+    bytes: &'a [u8],
+    /// Where anchors are looked for.
+    owned: Range<usize>,
+    /// Which of these anchors count.
+    owns: &'a dyn Fn(usize) -> bool,
+    path: Option<&'a [u8]>,
 }
 
 /// What one signature did in one window.
@@ -135,7 +149,14 @@ impl Engine {
         }
         let (patterns, owners) = patterns(&signatures, by_literal)?;
         let sieve = Sieve::new(&patterns, kernel)?;
-        Ok(Engine { signatures, owners, sieve })
+        Ok(Engine { signatures, owners, sieve, encodings: Encodings::All })
+    }
+
+    /// The same engine, looking into these encodings; all of them unless told.
+    #[must_use]
+    pub fn with_encodings(mut self, encodings: Encodings) -> Engine {
+        self.encodings = encodings;
+        self
     }
 
     /// The signatures, sorted by id.
@@ -173,25 +194,72 @@ impl Engine {
     ) -> u64 {
         scratch.tallies.clear();
         scratch.tallies.resize(self.signatures.len(), Tally::default());
-        let mut more = 0;
-        let Scratch { tallies, steps, room } = scratch;
-        let unheard =
-            self.sieve.search(window.bytes, window.owned.clone(), room, &mut |owner, at| {
-                let Some(owner) = self.owners.get(owner as usize) else { return false };
-                let (Some(signature), Some(tally)) =
-                    (self.signatures.get(owner.signature), tallies.get_mut(owner.signature))
-                else {
-                    return false;
-                };
-                if tally.found >= limits::MATCHES_PER_RULE || tally.effort.is_spent() {
-                    more += 1;
-                    return false;
-                }
-                let before = tally.effort.steps;
-                more += tally.look(signature, window, at, found);
-                *steps += u64::try_from(tally.effort.steps - before).unwrap_or(0);
+        let pass = Pass {
+            bytes: window.bytes,
+            owned: window.owned.clone(),
+            owns: &|_| true,
+            path: window.path,
+        };
+        if self.encodings == Encodings::Plain {
+            return self.sift(&pass, scratch, &mut |matched| {
+                found(matched);
                 true
             });
+        }
+        let mut desk = std::mem::take(&mut scratch.desk);
+        desk.begin(window.bytes.len());
+        let more = self.sift(&pass, scratch, &mut |matched| {
+            desk.note(&matched);
+            found(matched);
+            true
+        });
+        let hidden = encoding::search(self, window, &mut desk, (scratch, found));
+        scratch.desk = desk;
+        more.saturating_add(hidden)
+    }
+
+    /// Whether the signature of a match wants to be looked for in what it was decoded from.
+    fn looks_into(&self, found: &Match) -> bool {
+        let at = self.signatures.binary_search_by(|known| known.rule.id.cmp(found.rule.id));
+        let signature = at.ok().and_then(|at| self.signatures.get(at));
+        let steps = found.decoded.iter().flat_map(|decoded| &decoded.chain);
+        let mut encodings = steps.filter_map(|step| signature::Encoding::of_format(step.format));
+        signature.is_none_or(|signature| encodings.all(|e| signature.encodings.has(e)))
+    }
+
+    /// Every match in the bytes of one pass that `keep` wants, with spans in these bytes.
+    fn sift(
+        &self,
+        pass: &Pass<'_>,
+        scratch: &mut Scratch,
+        keep: &mut dyn FnMut(Match) -> bool,
+    ) -> u64 {
+        let Scratch { tallies, steps, room, .. } = scratch;
+        // Places in other bytes mean nothing here.
+        for tally in tallies.iter_mut() {
+            tally.last_secret = None;
+            tally.effort.forget();
+        }
+        let mut more = 0;
+        let unheard = self.sieve.search(pass.bytes, pass.owned.clone(), room, &mut |owner, at| {
+            let Some(owner) = self.owners.get(owner as usize) else { return false };
+            let (Some(signature), Some(tally)) =
+                (self.signatures.get(owner.signature), tallies.get_mut(owner.signature))
+            else {
+                return false;
+            };
+            if !(pass.owns)(at) {
+                return true;
+            }
+            if tally.found >= limits::MATCHES_PER_RULE || tally.effort.is_spent() {
+                more += 1;
+                return false;
+            }
+            let before = tally.effort.steps;
+            more += tally.look(signature, pass, at, keep);
+            *steps += u64::try_from(tally.effort.steps - before).unwrap_or(0);
+            true
+        });
         more + unheard
     }
 }
@@ -201,22 +269,22 @@ impl Tally {
     fn look(
         &mut self,
         signature: &Signature,
-        window: &Window<'_>,
+        pass: &Pass<'_>,
         at: usize,
-        found: &mut dyn FnMut(Match),
+        keep: &mut dyn FnMut(Match) -> bool,
     ) -> u64 {
-        let bytes = window.bytes;
+        let bytes = pass.bytes;
         let Some(place) = verify::verify(signature, bytes, at, &mut self.effort) else { return 0 };
         if self.last_secret.as_ref() == Some(&place.secret) {
             return 0;
         }
         self.last_secret = Some(place.secret.clone());
-        if !signature.paths.allow(window.path) {
+        if !signature.paths.allow(pass.path) {
             return 0;
         }
         let judged = verify::judge(signature, bytes, &place, &mut self.effort);
         let Some(mut matched) = judged else { return 0 };
-        matched.grade = signature.paths.grade(matched.grade, window.path);
+        matched.grade = signature.paths.grade(matched.grade, pass.path);
         // What is harmless must not use up the room of what is not.
         let (count, most) = match matched.harmless {
             None => (&mut self.found, limits::MATCHES_PER_RULE),
@@ -225,8 +293,7 @@ impl Tally {
         if *count >= most {
             return 1;
         }
-        *count += 1;
-        found(matched);
+        *count += usize::from(keep(matched));
         0
     }
 }

@@ -47,6 +47,11 @@ impl Effort {
         self.steps >= limits::VERIFY_STEPS_PER_RULE
     }
 
+    /// Forget what is known of the bytes seen before: the next candidates stand in others.
+    pub(super) fn forget(&mut self) {
+        self.memo = Memo::default();
+    }
+
     fn spend(&mut self, steps: usize) {
         self.steps = self.steps.saturating_add(steps);
     }

@@ -2,6 +2,7 @@
 
 use crate::coverage::Coverage;
 use crate::credential::pem::past_escape;
+use crate::detect::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Finding, Fingerprint, Harmless, Match, Place, Subject};
 use crate::limits;
@@ -214,8 +215,32 @@ fn one_place_each(places: &mut Vec<Place>) {
             || !place.locator.members.is_empty()
             || *best.entry(place.image_runs.clone()).or_insert(number) == number
     });
+    one_view_each(places);
     places.sort_by(|a, b| a.locator.cmp(&b.locator));
     places.dedup_by(|a, b| a.locator == b.locator);
+}
+
+/// What a parser that knows the file decoded is not told again for having been found by its looks.
+fn one_view_each(places: &mut Vec<Place>) {
+    let by_looks =
+        |place: &Place| place.locator.members.first().is_some_and(encoding::is_found_by_looks);
+    if !places.iter().any(by_looks) {
+        return;
+    }
+    let parsed: Vec<Place> = places
+        .iter()
+        .filter(|place| !place.locator.members.is_empty() && !by_looks(place))
+        .cloned()
+        .collect();
+    let known = |place: &Place| {
+        parsed.iter().filter(|other| other.locator.area == place.locator.area).any(|other| {
+            let runs = || other.image_runs.iter();
+            place.image_runs.iter().any(|(image, run)| {
+                runs().any(|(other, its)| image == other && !run.intersect(*its).is_empty())
+            })
+        })
+    };
+    places.retain(|place| !(by_looks(place) && known(place)));
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use crate::artifact::{self, ARTIFACTS};
 use crate::blob::{Blob, Budget, Out};
 use crate::coverage::Coverage;
+use crate::detect::encoding::PACKED;
 use crate::detect::{Engine, Scratch, Window};
 use crate::error::{Error, ErrorKind};
-use crate::finding::{Grade, Match};
+use crate::finding::{Grade, Match, Step};
 use crate::locator::Locator;
 use crate::run::{Run, RunSet};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Something a parser found, in the file itself or in a view decoded from it.
 pub(super) struct Nested {
@@ -110,7 +112,27 @@ pub(super) fn only_counted(more: u64) -> Error {
 
 /// Drop a match that only a key's name speaks for where a better one covers the same bytes.
 pub(super) fn overlap_weak(matches: &mut Vec<(Match, bool)>) {
-    let strong = matches.iter().filter(|(m, _)| m.grade > Grade::Weak).map(|(m, _)| m.span);
-    let strong = RunSet::from_runs(strong.collect());
-    matches.retain(|(m, _)| m.grade > Grade::Weak || strong.within(m.span).next().is_none());
+    let mut strong: BTreeMap<Option<Vec<Step>>, Vec<Run>> = BTreeMap::new();
+    for (found, _) in matches.iter().filter(|(m, _)| m.grade > Grade::Weak) {
+        let (view, span) = coordinates(found);
+        strong.entry(view).or_default().push(span);
+    }
+    let strong: BTreeMap<_, _> =
+        strong.into_iter().map(|(view, runs)| (view, RunSet::from_runs(runs))).collect();
+    matches.retain(|(found, _)| {
+        let (view, span) = coordinates(found);
+        let better = strong.get(&view).is_some_and(|runs| runs.within(span).next().is_some());
+        found.grade > Grade::Weak || !better
+    });
+}
+
+/// Where the bytes of two matches can be told apart: all that came out of one packed text was
+/// decoded from the same bytes.
+fn coordinates(found: &Match) -> (Option<Vec<Step>>, Run) {
+    match &found.decoded {
+        Some(decoded) if decoded.chain.iter().any(|step| PACKED.contains(&step.format)) => {
+            (Some(decoded.chain.clone()), decoded.span)
+        }
+        _ => (None, found.span),
+    }
 }

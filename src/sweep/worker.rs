@@ -12,7 +12,7 @@ use crate::coverage::{Coverage, Kind};
 use crate::detect::{Scratch, Window};
 use crate::error::{Error, ErrorKind};
 use crate::filesystem::{FileEntry, FileKind, FileState, Stream, StreamName};
-use crate::finding::{Match, Place, State};
+use crate::finding::{Decoded, Match, Place, State};
 use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES};
 use crate::locator::{Area, Locator};
 use crate::run::Run;
@@ -241,7 +241,8 @@ impl<'p> Worker<'p> {
         for (found, parsed) in matches {
             let span = Run::new(seen.start + found.span.start, found.span.len);
             let line = text.and_then(|text| line_of(text, found.span.start));
-            let place = source.place(span, line, found.decoded);
+            let decoded = found.decoded.clone().map(|decoded| shifted(decoded, seen.start));
+            let place = source.place(span, line, decoded);
             self.findings.add(found, parsed, place);
         }
     }
@@ -272,9 +273,9 @@ impl<'p> Worker<'p> {
             for Nested { found, parsed, at, decoded_from } in found {
                 let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
                 let place = match at {
-                    None => source.place(found.span, line, found.decoded),
+                    None => source.place(found.span, line, found.decoded.clone()),
                     Some(at) => Place {
-                        locator: narrowed(at, found.span, found.decoded),
+                        locator: narrowed(at, found.span, found.decoded.clone()),
                         line: None,
                         state: source.state,
                         image_runs: decoded_from
@@ -314,8 +315,9 @@ impl<'p> Worker<'p> {
 }
 
 impl Source<'_> {
-    fn place(&self, span: Run, line: Option<u64>, decoded: Option<(&str, Run)>) -> Place {
+    fn place(&self, span: Run, line: Option<u64>, decoded: Option<Decoded>) -> Place {
         let here = Run::new(self.base + span.start, span.len);
+        let decoded = decoded.map(|decoded| shifted(decoded, self.base));
         Place {
             locator: narrowed(self.at.clone(), here, decoded),
             line,
@@ -326,11 +328,21 @@ impl Source<'_> {
 }
 
 /// A locator narrowed to a match: to its bytes, or to the view they decode to.
-fn narrowed(at: Locator, span: Run, decoded: Option<(&str, Run)>) -> Locator {
-    match decoded {
-        None => at.with_span(span),
-        Some((format, inside)) => at.with_member(format, None).with_span(inside),
+fn narrowed(at: Locator, span: Run, decoded: Option<Decoded>) -> Locator {
+    let Some(Decoded { chain, span: inside }) = decoded else { return at.with_span(span) };
+    let view = chain.iter().fold(at, |at, step| {
+        let name = step.at.map(|offset| offset.to_string());
+        at.with_member(step.format, name.as_deref().map(str::as_bytes))
+    });
+    view.with_span(inside)
+}
+
+/// What was decoded, its place counted from `base` bytes before.
+fn shifted(mut decoded: Decoded, base: u64) -> Decoded {
+    if let Some(at) = decoded.chain.first_mut().and_then(|step| step.at.as_mut()) {
+        *at = at.saturating_add(base);
     }
+    decoded
 }
 
 /// The line a byte of a text is on, counted from one; none in what is no text.

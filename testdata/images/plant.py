@@ -168,10 +168,12 @@ def make_tree(plants, root):
     text = plants.fill(tree.USER_DATA, "user-data", cloud)
     put(root + cloud, text.replace("@gzip@", base64.b64encode(hidden).decode()), 0o600)
     wide = "/home/ubuntu/Desktop/keys.txt"
-    text = plants.fill("\ufefftoken for the build server\r\n<<~utf16 github>>\r\n", "utf-16", wide)
+    text = plants.fill("\ufefftoken for the build server\r\n<<utf16 github>>\r\n", "utf-16", wide)
     put(root + wide, text.encode("utf-16-le"))
     coded = "/srv/shop/k8s/secret.yaml"
-    value = base64.b64encode(plants.fill("token: <<~base64 github>>\n", "base64", coded).encode()).decode()
+    value = base64.b64encode(plants.fill("token: <<base64 github>>\n", "base64", coded).encode()).decode()
+    for name in ("utf16", "base64"):
+        plants.all["find"][name]["offset"] = None  # of the decoded text
     put(root + coded, f"apiVersion: v1\nkind: Secret\ndata:\n  app.yaml: {value}\n")
     for home in ("/home/ubuntu",):
         for folder, _, files in os.walk(root + home):

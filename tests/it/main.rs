@@ -11,6 +11,7 @@ mod docs;
 mod ebs;
 #[cfg(feature = "aws")]
 mod emulator;
+mod encodings;
 mod engine;
 mod ext;
 mod fat;

@@ -167,7 +167,7 @@ fn no_fact_holds_the_secret() {
     for signature in engine().signatures() {
         for (number, example) in signature.examples.iter().enumerate() {
             let text = render(&example.template, seed(signature, number)).unwrap();
-            for matched in scan(text.as_bytes()) {
+            for matched in scan(text.as_bytes()).into_iter().filter(|m| m.decoded.is_none()) {
                 let (Subject::Secret(secret) | Subject::Password(secret)) = &matched.subject else {
                     continue;
                 };

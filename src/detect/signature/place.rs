@@ -44,6 +44,12 @@ impl Encoding {
         }
     }
 
+    /// The encoding that locators call so.
+    pub(in crate::detect) fn of_format(format: &str) -> Option<Encoding> {
+        let letters = |text: &str| text.replace('-', "");
+        Encoding::ALL.into_iter().find(|encoding| letters(encoding.name()) == letters(format))
+    }
+
     fn bit(self) -> u8 {
         match self {
             Encoding::Utf16Le => 1,
