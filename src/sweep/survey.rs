@@ -10,7 +10,7 @@ use crate::limits;
 use crate::locator::{Area, Escaped, Locator};
 use crate::outcome::VolumeSummary;
 use crate::run::{Run, RunSet};
-use crate::volume::{self, VOLUME_SYSTEMS, Volume};
+use crate::volume::{self, Promise, VOLUME_SYSTEMS, Volume};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -24,13 +24,13 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 struct Found {
     name: Option<Arc<str>>,
     bytes: Arc<dyn ReadAt>,
-    claims_format: bool,
+    promise: Promise,
 }
 
 impl From<Volume> for Found {
     fn from(volume: Volume) -> Found {
-        let Volume { name, bytes, claims_format, .. } = volume;
-        Found { name: Some(name), bytes, claims_format }
+        let Volume { name, bytes, promise, .. } = volume;
+        Found { name: Some(name), bytes, promise }
     }
 }
 
@@ -88,10 +88,12 @@ impl Maker<'_> {
                 Err(error) => self.coverage.error_at(&root, &error),
             }
         }
-        vec![Found { name: None, bytes: Arc::clone(&image.bytes), claims_format: false }]
+        // Data volumes often have no table. What is on one is data in some format.
+        let bytes = Arc::clone(&image.bytes);
+        vec![Found { name: None, bytes, promise: Promise::Format }]
     }
 
-    fn volume(&mut self, image: &Image, Found { name, bytes, claims_format }: Found) {
+    fn volume(&mut self, image: &Image, Found { name, bytes, promise }: Found) {
         let mut part = Part {
             root: Arc::clone(&image.name),
             volume: name,
@@ -121,18 +123,41 @@ impl Maker<'_> {
                 }
             }
         }
-        let (format, mut kind) = self.recognise(&at, &*bytes, refused);
-        if kind == Kind::Gap && claims_format && self.holds_data(&part) {
-            let what = "a partition of a data type holds no known format: encrypted without a \
-                        header, or a format unknown here";
-            self.coverage.error_at(&at, &Error::unsupported(what));
-            kind = Kind::Unparsed;
+        let (mut format, mut kind) = self.recognise(&at, &*bytes, refused);
+        if kind == Kind::Gap && promise != Promise::Nothing && self.holds_data(&part) {
+            (format, kind) = self.not_understood(&at, promise);
         }
         self.summarise(&part, format, 0, 0);
         let whole = Run::new(0, bytes.len());
         self.parts.push(part);
         self.raw(whole, kind, None);
         self.take_away();
+    }
+
+    /// What a volume is called that holds data of no known format, and how its bytes are counted.
+    fn not_understood(&mut self, at: &Locator, promise: Promise) -> (&'static str, Kind) {
+        let (format, kind, what) = match (promise, &at.volume) {
+            (Promise::Encrypted, _) => (
+                "encrypted",
+                Kind::Opaque,
+                "encrypted, its type says, and without a header: its bytes say nothing without \
+                 the key",
+            ),
+            (_, Some(_)) => (
+                "unknown",
+                Kind::Unparsed,
+                "a partition holds no known format: encrypted without a header, or a format \
+                 unknown here",
+            ),
+            (_, None) => (
+                "unknown",
+                Kind::Unparsed,
+                "the disk holds no partition table and no known format: encrypted without a \
+                 header, or a format unknown here",
+            ),
+        };
+        self.coverage.error_at(at, &Error::unsupported(what));
+        (format, kind)
     }
 
     /// What a volume no driver reads is called, and how its bytes are counted.

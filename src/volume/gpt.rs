@@ -3,7 +3,7 @@
 
 use super::mbr::{self, Front};
 use super::partition::{self, Partition};
-use super::{Layout, VolumeSystem, recognise};
+use super::{Layout, VolumeSystem, gpt_type, recognise};
 use crate::bytes::{ReadAt, read_vec, take, u32_le, u64_le};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -210,13 +210,13 @@ fn partition(entry: &[u8], sector_bytes: u64, number: u32) -> Result<Option<Part
     })()
     .ok_or_else(|| Error::corrupt("partition ends before it begins"))?;
     let type_guid = guid(type_guid);
-    let claims_format = claims_format(&type_guid);
-    let mut label = type_name(&type_guid);
+    let promise = gpt_type::promise(&type_guid);
+    let mut label = gpt_type::name(&type_guid).to_owned();
     let name = name(take(entry, 56, 72)?);
     if !name.is_empty() {
         let _ = write!(label, ", {}", Escaped(name.as_bytes()));
     }
-    Ok(Some(Partition { number, label, claims_format, run }))
+    Ok(Some(Partition { number, label, promise, run }))
 }
 
 /// UTF-16 up to the first zero; what is not UTF-16 becomes a replacement character.
@@ -238,39 +238,4 @@ fn guid(bytes: &[u8]) -> String {
         let _ = write!(text, "{:02x}", bytes.get(from).copied().unwrap_or(0));
     }
     text
-}
-
-/// Whether partitions of this type hold data in some format. The firmware's own types need not, and
-/// of a type that is not known nothing can be said.
-fn claims_format(guid: &str) -> bool {
-    const FIRMWARE: [&str; 3] = ["EFI system", "BIOS boot", "Microsoft reserved"];
-    let name = type_name(guid);
-    name != guid && !FIRMWARE.contains(&name.as_str()) && name != "ChromeOS kernel"
-}
-
-/// The types that stand on the images of instances.
-fn type_name(guid: &str) -> String {
-    match guid {
-        "c12a7328-f81f-11d2-ba4b-00a0c93ec93b" => "EFI system",
-        "21686148-6449-6e6f-744e-656564454649" => "BIOS boot",
-        "0fc63daf-8483-4772-8e79-3d69d8477de4" => "Linux filesystem",
-        "4f68bce3-e8cd-4db1-96e7-fbcaf984b709" => "Linux root (x86-64)",
-        "b921b045-1df0-41c3-af44-4c6f280d3fae" => "Linux root (ARM64)",
-        "933ac7e1-2eb4-4f13-b844-0e14e2aef915" => "Linux home",
-        "bc13c2ff-59e6-4262-a352-b275fd6f7172" => "Linux extended boot",
-        "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f" => "Linux swap",
-        "e6d6d379-f507-44c2-a23c-238f2a3df928" => "Linux LVM",
-        "a19d880f-05fc-4d3b-a006-743f0f84911e" => "Linux RAID",
-        "ca7d7ccb-63ed-4c53-861c-1742536059cc" => "LUKS",
-        "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7" => "Microsoft basic data",
-        "e3c9e316-0b5c-4db8-817d-f92df00215ae" => "Microsoft reserved",
-        "de94bba4-06d1-4d40-a16a-bfd50179d6ac" => "Windows recovery",
-        "516e7cb6-6ecf-11d6-8ff8-00022d09712b" => "FreeBSD UFS",
-        "516e7cba-6ecf-11d6-8ff8-00022d09712b" => "FreeBSD ZFS",
-        "fe3a2a5d-4f32-41a7-b725-accc3285a309" => "ChromeOS kernel",
-        "3cb8e202-3b7e-47dd-8a3c-7ff2a13cfcec" => "ChromeOS root",
-        "7c3457ef-0000-11aa-aa11-00306543ecac" => "APFS",
-        other => other,
-    }
-    .into()
 }

@@ -3,7 +3,7 @@
 //! <https://en.wikipedia.org/wiki/Extended_boot_record>). Sectors are of 512 bytes.
 
 use super::partition::{self, Partition};
-use super::{Layout, VolumeSystem, boot_sector, gpt};
+use super::{Layout, Promise, VolumeSystem, boot_sector, gpt};
 use crate::bytes::{ReadAt, read_vec, take, u8_at, u32_le};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -94,7 +94,7 @@ impl Entry {
             Some(name) => format!("{name} (0x{:02x})", self.kind),
             None => format!("0x{:02x}", self.kind),
         };
-        Partition { number, label, claims_format: claims_format(self.kind), run }
+        Partition { number, label, promise: promise(self.kind), run }
     }
 }
 
@@ -176,15 +176,14 @@ fn logical(
     Ok(())
 }
 
-/// Whether partitions of this type hold data in some format, the hidden ones too. What else the
-/// number of a type may mean is not agreed on.
-fn claims_format(kind: u8) -> bool {
-    matches!(
-        kind,
-        0x01 | 0x04 | 0x06 | 0x07 | 0x0b | 0x0c | 0x0e // FAT, NTFS, exFAT
-            | 0x11 | 0x14 | 0x16 | 0x17 | 0x1b | 0x1c | 0x1e // the same, hidden
-            | 0x27 | 0x42 | 0x82 | 0x83 | 0x8e | 0xa5 | 0xe8 | 0xfb | 0xfd
-    )
+/// What a type says of its bytes. Numbers were given out twice and made up, so that one that is not
+/// known may hold anything; only boot loaders' own are exempt from having a format.
+fn promise(kind: u8) -> Promise {
+    match kind {
+        0x41 | 0xab | 0xf0 => Promise::Nothing,
+        0xe8 => Promise::Encrypted,
+        _ => Promise::Format,
+    }
 }
 
 fn type_name(kind: u8) -> Option<&'static str> {
@@ -192,13 +191,16 @@ fn type_name(kind: u8) -> Option<&'static str> {
         0x01 | 0x04 | 0x06 | 0x0b | 0x0c | 0x0e => "FAT",
         0x07 => "NTFS or exFAT",
         0x27 => "Windows recovery",
+        0x41 => "PReP boot",
         0x42 => "Windows dynamic disk",
         0x82 => "Linux swap",
         0x83 => "Linux",
         0x8e => "Linux LVM",
         0xa5 => "FreeBSD",
+        0xab => "Apple boot",
         0xe8 => "LUKS",
         0xef => "EFI system",
+        0xf0 => "PA-RISC boot",
         0xfb => "VMFS",
         0xfd => "Linux RAID",
         _ => return None,

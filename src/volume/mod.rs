@@ -4,6 +4,7 @@
 
 mod boot_sector;
 mod gpt;
+mod gpt_type;
 mod mbr;
 mod partition;
 mod recognise;
@@ -24,11 +25,22 @@ pub struct Volume {
     pub name: Arc<str>,
     /// What the table calls it, for people: type and label.
     pub label: String,
-    /// Whether the table calls it by a type that holds data in some format: a filesystem, swap, a
-    /// member of a volume group. Bytes of no known format in it were not understood.
-    pub claims_format: bool,
+    /// What its type says of its bytes.
+    pub promise: Promise,
     /// Its bytes.
     pub bytes: Arc<dyn ReadAt>,
+}
+
+/// What the type of a volume says of its bytes, when they are of no known format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// Nothing: firmware and boot loaders read such volumes, and they need no format.
+    Nothing,
+    /// That they are data in some format, which then was not understood. Types that are not known
+    /// promise it too.
+    Format,
+    /// That they are encrypted, without a header that says so.
+    Encrypted,
 }
 
 /// What a partition table or a volume manager holds.

@@ -1,6 +1,6 @@
 //! A partition as its table tells it, and the check of it against the disk and its neighbours.
 
-use super::{Layout, Volume};
+use super::{Layout, Promise, Volume};
 use crate::bytes::{ReadAt, Slice};
 use crate::error::Error;
 use crate::run::Run;
@@ -12,8 +12,8 @@ pub(super) struct Partition {
     pub(super) number: u32,
     /// Type and name, escaped.
     pub(super) label: String,
-    /// Whether its type is one of those that hold data in some format.
-    pub(super) claims_format: bool,
+    /// What its type says of its bytes.
+    pub(super) promise: Promise,
     /// The bytes it claims.
     pub(super) run: Run,
 }
@@ -61,7 +61,7 @@ fn volume(disk: &Arc<dyn ReadAt>, partition: Partition) -> Volume {
     Volume {
         name: tell(partition.number).into(),
         label: partition.label,
-        claims_format: partition.claims_format,
+        promise: partition.promise,
         bytes: Arc::new(Slice::new(Arc::clone(disk), partition.run)),
     }
 }
@@ -83,7 +83,7 @@ mod tests {
         let claims = claims.iter().zip(1..).map(|(&(start, len), number)| Partition {
             number,
             label: String::new(),
-            claims_format: false,
+            promise: Promise::Nothing,
             run: Run::new(start, len),
         });
         let layout = layout(&disk, claims.collect(), Vec::new());

@@ -72,7 +72,10 @@ fn a_bad_page_costs_only_itself() {
     let expected = secrets.map(|(at, token)| vec![(ImageNo(0), Run::new(at, token.len() as u64))]);
     assert_eq!(found.collect::<Vec<_>>(), expected);
     let coverage = &outcome.coverage;
-    assert_eq!((coverage.of(Kind::Unreadable), coverage.of(Kind::Gap)), (4096, 3 * MIB - 4096));
+    assert_eq!(
+        (coverage.of(Kind::Unreadable), coverage.of(Kind::Unparsed)),
+        (4096, 3 * MIB - 4096)
+    );
     assert!(!coverage.complete());
     let named = coverage.errors().iter().filter_map(|e| e.at.as_ref()?.span);
     assert_eq!(named.collect::<Vec<_>>(), [bad]);

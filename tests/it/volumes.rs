@@ -5,7 +5,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use amisweep::bytes::{ReadAt, past_end, read_vec};
-use amisweep::coverage::Kind;
+use amisweep::coverage::{Coverage, Kind};
 use amisweep::detect::Engine;
 use amisweep::error::{Error, ErrorKind, Result};
 use amisweep::image::Image;
@@ -579,14 +579,9 @@ fn deep_recognises_what_real_tools_make() {
     assert_eq!(found.map(|r| r.name), Some("LVM2"));
 }
 
-/// Sweep a disk of one MBR partition, of 1 MiB, of which `kind` is the type and `content` the
-/// beginning of its second half: what the partition is counted as, and whether all is complete.
-fn swept(kind: u8, content: &[u8]) -> (Option<Kind>, bool) {
-    let mut bytes = vec![0; 2 << 20];
-    put(&mut bytes, 446, &[0, 0, 0, 0, kind, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0]);
-    put(&mut bytes, 510, b"\x55\xaa");
-    put(&mut bytes, 3 << 19, content);
-    let written = RunSet::from_runs(vec![Run::new(0, 2 << 20)]);
+/// Sweep a disk of which every byte was written.
+fn swept(bytes: Vec<u8>) -> Coverage {
+    let written = RunSet::from_runs(vec![Run::new(0, bytes.len() as u64)]);
     let bytes = Arc::new(Disk { bytes, bad: Run::default() });
     let image = Image { number: ImageNo(0), name: "disk".into(), bytes, written, ahead: None };
     let options = Options {
@@ -596,36 +591,84 @@ fn swept(kind: u8, content: &[u8]) -> (Option<Kind>, bool) {
         cross_check: false,
         progress: &Progress::default(),
     };
-    let coverage = sweep(Target::Images(vec![image]), &options).coverage;
-    // What is not the partition is a gap.
-    let unparsed = coverage.of(Kind::Unparsed) == 1 << 20;
-    let gap = coverage.of(Kind::Gap) == 2 << 20;
-    let partition = if unparsed { Some(Kind::Unparsed) } else { gap.then_some(Kind::Gap) };
-    let told = coverage.errors().iter().any(|e| e.what.contains("holds no known format"));
-    assert_eq!(told, unparsed, "{:?}", coverage.errors());
-    (partition, coverage.complete())
+    sweep(Target::Images(vec![image]), &options).coverage
 }
 
-/// A partition that is encrypted without a header was called a gap, and the disk complete.
+/// The kinds under which bytes of a disk are counted, what its result lacks, and whether it is
+/// complete.
+fn told(bytes: Vec<u8>) -> (Vec<Kind>, String, bool) {
+    let coverage = swept(bytes);
+    let kinds = Kind::ALL.into_iter().filter(|&kind| coverage.of(kind) > 0).collect();
+    let errors: Vec<_> = coverage.errors().iter().map(|e| e.what.as_str()).collect();
+    (kinds, errors.join("; "), coverage.complete())
+}
+
+/// A disk of one MBR partition, of 1 MiB, of which `kind` is the type and `content` the beginning
+/// of its second half.
+fn one_partition(kind: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 2 << 20];
+    put(&mut bytes, 446, &[0, 0, 0, 0, kind, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0]);
+    put(&mut bytes, 510, b"\x55\xaa");
+    put(&mut bytes, 3 << 19, content);
+    bytes
+}
+
+/// A partition that is encrypted without a header was called a gap, and the disk complete; so was
+/// one of a type nobody here knows.
 #[test]
-fn a_data_partition_of_no_known_format_is_incomplete() {
-    for kind in [0x07, 0x0b, 0x0c, 0x0e, 0x82, 0x83, 0x8e, 0xfd] {
-        assert_eq!(swept(kind, b"\x93\x1c"), (Some(Kind::Unparsed), false), "{kind:#x}");
+fn a_partition_of_no_known_format_is_incomplete() {
+    for kind in [0x07, 0x0b, 0x0c, 0x0e, 0x82, 0x83, 0x8e, 0xfd, 0xef, 0xda, 0x7f, 0x01] {
+        let (kinds, errors, complete) = told(one_partition(kind, b"\x93\x1c"));
+        assert_eq!((kinds, complete), (vec![Kind::Gap, Kind::Unparsed], false), "{kind:#x}");
+        assert!(errors.contains("a partition holds no known format"), "{errors}");
         // Nobody has made a filesystem in it yet.
-        assert_eq!(swept(kind, b""), (Some(Kind::Gap), true), "{kind:#x}");
+        let empty = told(one_partition(kind, b""));
+        assert_eq!(empty, (vec![Kind::Gap], String::new(), true), "{kind:#x}");
     }
-    // Firmware's own, and types nobody knows.
-    for kind in [0xef, 0xda, 0x41] {
-        assert_eq!(swept(kind, b"\x93\x1c"), (Some(Kind::Gap), true), "{kind:#x}");
+    let exempt = told(one_partition(0x41, b"\x93\x1c"));
+    assert_eq!(exempt, (vec![Kind::Gap], String::new(), true));
+    let (kinds, errors, complete) = told(one_partition(0xe8, b"\x93\x1c"));
+    assert_eq!((kinds, complete), (vec![Kind::Gap, Kind::Opaque], false));
+    assert!(errors.starts_with("encrypted, its type says"), "{errors}");
+}
+
+/// A disk without a table that is encrypted without a header, or of a format nobody knows, passed
+/// as a gap.
+#[test]
+fn a_disk_of_no_known_format_is_incomplete() {
+    let mut random = Random(0x5851_f42d_4c95_7f2d);
+    let noise: Vec<u8> = (0..1 << 17).flat_map(|_| random.next().to_le_bytes()).collect();
+    let mut late = vec![0; 1 << 20];
+    late[(1 << 20) - 1] = 1;
+    for disk in [noise, late] {
+        let (kinds, errors, complete) = told(disk);
+        assert_eq!((kinds, complete), (vec![Kind::Unparsed], false));
+        assert!(errors.contains("no partition table and no known format"), "{errors}");
     }
+    assert_eq!(told(vec![0; 1 << 20]), (vec![Kind::Gap], String::new(), true), "a new disk");
 }
 
 #[test]
-fn a_guid_tells_whether_a_partition_holds_data() {
+fn a_type_tells_what_to_expect_of_a_partition() {
     let bios = *b"\x48\x61\x68\x21\x49\x64\x6f\x6e\x74\x4e\x65\x65\x64\x45\x46\x49";
-    for (kind, expected) in [(LINUX, true), (ESP, false), (bios, false), ([7; 16], false)] {
+    let crypt = *b"\xc9\xc5\xfe\x7f\x00\x2d\xb7\x49\x89\x41\x3e\xa1\x0a\x55\x86\xb7";
+    let var = *b"\x16\xb0\x21\x4d\x34\xb5\xc2\x45\xa9\xfb\x5c\x16\xe0\x91\xfd\x2d";
+    let cases = [
+        (LINUX, "Linux filesystem", Kind::Unparsed),
+        (ESP, "EFI system", Kind::Unparsed),
+        (var, "Linux /var", Kind::Unparsed),
+        ([7; 16], "07070707-0707-0707-0707-070707070707", Kind::Unparsed),
+        (crypt, "Linux plain dm-crypt", Kind::Opaque),
+        (bios, "BIOS boot", Kind::Gap),
+    ];
+    for (kind, label, expected) in cases {
         let gpt = Gpt { entries: vec![(1, kind, 100, 199, Vec::new())], ..Gpt::sample(512) };
-        let (_, layout) = open(gpt.build(), Run::default()).unwrap().unwrap();
-        assert_eq!(layout.volumes[0].claims_format, expected, "{}", layout.volumes[0].label);
+        let mut disk = gpt.build();
+        let (_, layout) = open(disk.clone(), Run::default()).unwrap().unwrap();
+        assert_eq!(layout.volumes[0].label, label);
+        put(&mut disk, 150 * 512, b"\x93\x1c");
+        let (kinds, errors, complete) = told(disk);
+        let gap = expected == Kind::Gap;
+        assert_eq!((kinds.contains(&expected), complete), (true, gap), "{label}: {errors}");
     }
 }

@@ -7,7 +7,9 @@ use amisweep::limits::BLOCK_BYTES;
 use std::sync::Arc;
 
 fn small(id: &str) -> Snapshot {
-    let bytes = vec![7; usize::try_from(BLOCK_BYTES).unwrap()];
+    let mut bytes = vec![7; usize::try_from(BLOCK_BYTES).unwrap()];
+    // Of a known format, so that what is read of it is complete.
+    bytes[4086..4096].copy_from_slice(b"SWAPSPACE2");
     Snapshot::from_bytes(id, Arc::new(bytes))
 }
 

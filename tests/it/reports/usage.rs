@@ -16,6 +16,13 @@ fn disk(root: &Path, head: &[u8], text: &[u8]) -> PathBuf {
     root.join("disk.img")
 }
 
+/// The first page of swap space: a disk of it is of a known format, and complete.
+fn swap() -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    page[4086..].copy_from_slice(b"SWAPSPACE2");
+    page
+}
+
 fn token_line() -> Vec<u8> {
     format!("\ntoken = {}\n", github_token(21)).into_bytes()
 }
@@ -24,10 +31,14 @@ fn token_line() -> Vec<u8> {
 fn exit_codes_tell_the_verdict() {
     const LUKS: &[u8] = b"LUKS\xba\xbe\0\x02";
     const NTFS: &[u8] = b"\xeb\x52\x90NTFS    ";
-    let token = token_line();
+    let (swap, token) = (swap(), token_line());
     for (head, text, exit, result) in [
         (&b""[..], &b""[..], 0, "pass"),
-        (b"", &token, 10, "fail"),
+        (&swap, b"", 0, "pass"),
+        (&swap, &token, 10, "fail"),
+        // Of no known format.
+        (b"", b"x", 11, "incomplete"),
+        (b"", &token, 12, "fail-incomplete"),
         (LUKS, b"", 11, "incomplete"),
         (NTFS, b"", 11, "incomplete"),
         (LUKS, &token, 12, "fail-incomplete"),
@@ -127,7 +138,7 @@ fn an_empty_file_is_no_clean_image() {
 #[test]
 fn standard_input_is_a_file_or_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(folder.path(), b"", &token_line());
+    let disk = disk(folder.path(), &swap(), &token_line());
     let said = |stdin: Stdio, options: &[&str]| {
         amisweep().args(["scan", "-"]).args(options).stdin(stdin).output().unwrap()
     };
