@@ -3,6 +3,7 @@
 use super::scan::{Args, Opened, looks_like_aws};
 use super::session::{Flags as SessionFlags, Listed, Session};
 use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::dir::LeftOut;
 use crate::image::ebs::{Estimate, Options};
 use crate::report::text::size;
 use crate::sweep::Target;
@@ -123,7 +124,8 @@ fn opened(name: String, mut listed: Listed) -> Opened {
     let troubles = troubles.collect();
     let images = listed.open();
     let names = images.iter().map(|image| image.name.to_string()).collect();
-    Opened { name, kind, images: names, target: Target::Images(images), troubles }
+    let target = Target::Images(images);
+    Opened { name, kind, images: names, target, troubles, left_out: LeftOut::default() }
 }
 
 fn told(estimate: &Estimate) -> String {

@@ -5,9 +5,9 @@ use super::progress::Bar;
 use crate::detect::Engine;
 use crate::detect::encoding::Encodings;
 use crate::error::{Error, ErrorKind, Result};
-use crate::filesystem::dir::Directory;
+use crate::filesystem::dir::{Directory, LeftOut};
 use crate::finding::Severity;
-use crate::image::raw;
+use crate::image::{Image, raw};
 use crate::policy::Verdict;
 use crate::report::output::{self, Pending};
 use crate::report::{FORMATS, Format, Report, RunFacts, Style};
@@ -139,6 +139,8 @@ pub(super) struct Opened {
     pub(super) target: Target,
     /// What of the target could not be opened, so that the result is incomplete.
     pub(super) troubles: Vec<Error>,
+    /// What of a directory need not be read.
+    pub(super) left_out: LeftOut,
 }
 
 fn open(args: &Args) -> Result<Opened> {
@@ -154,18 +156,24 @@ fn open(args: &Args) -> Result<Opened> {
     let name = file_name(path);
     if path.is_dir() {
         let files = Box::new(Directory::open(path)?);
+        let left_out = files.left_out();
         let target = Target::Tree { name: name.as_str().into(), files };
-        return Ok(Opened {
-            name,
-            kind: "directory",
-            images: Vec::new(),
-            target,
-            troubles: Vec::new(),
-        });
+        let (images, troubles) = (Vec::new(), Vec::new());
+        return Ok(Opened { name, kind: "directory", images, target, troubles, left_out });
     }
     let image = raw::open(path, ImageNo(0), name.as_str().into())?;
-    let target = Target::Images(vec![image]);
-    Ok(Opened { images: vec![name.clone()], name, kind: "image", target, troubles: Vec::new() })
+    Ok(opened(name, image))
+}
+
+fn opened(name: String, image: Image) -> Opened {
+    Opened {
+        images: vec![name.clone()],
+        name,
+        kind: "image",
+        target: Target::Images(vec![image]),
+        troubles: Vec::new(),
+        left_out: LeftOut::default(),
+    }
 }
 
 /// Whether a target is an AMI or a snapshot by its name, and no file of that name is there.
@@ -187,8 +195,7 @@ fn stdin() -> Result<Opened> {
                         pipe cannot be read at random";
             Error::new(ErrorKind::Usage, what).caused_by(cause)
         })?;
-    let target = Target::Images(vec![image]);
-    Ok(Opened { images: vec![name.clone()], name, kind: "image", target, troubles: Vec::new() })
+    Ok(opened(name, image))
 }
 
 impl Args {
@@ -222,6 +229,9 @@ fn scan(args: &Args, opened: Opened, engine: &Engine) -> Result<Report> {
     let mut outcome = sweep(opened.target, &options);
     drop(bar);
     opened.troubles.iter().for_each(|trouble| outcome.coverage.error(trouble));
+    for remark in opened.left_out.remarks() {
+        outcome.coverage.remark(None, remark);
+    }
     let fail_on = Severity::from_name(&args.fail_on).unwrap_or(Severity::High);
     let verdict = Verdict::of(&outcome.findings, &outcome.coverage, fail_on);
     let seconds = clock.elapsed().as_secs_f64();

@@ -1,15 +1,36 @@
 //! A directory on the host, swept like a filesystem: its files only, links never followed.
 
+mod mounts;
+
+use self::mounts::Mounts;
 use super::{At, Extent, FileEntry, FileKind, FileState, Filesystem, Stream, StreamName, Times};
 use crate::bytes::{ReadAt, data_runs, past_end};
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
+use crate::locator::Escaped;
 use crate::run::{ImageNo, Run, RunSet};
 use std::fs::{File, Metadata, OpenOptions};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What a walk left out of a tree although nothing in it was to be read. It does not make a result
+/// incomplete, and is known when the walk is over.
+#[derive(Clone, Default)]
+pub struct LeftOut(Arc<Mutex<Vec<String>>>);
+
+impl LeftOut {
+    /// The remarks, in path order.
+    pub fn remarks(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, remark: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(remark);
+    }
+}
 
 /// A directory tree. Its files are given addresses one after another, in path order, so that the
 /// sweep can treat them as a disk.
@@ -18,6 +39,8 @@ pub struct Directory {
     /// The filesystem the root is on. What is mounted below is another: the kernel's own (`/proc`)
     /// has no end.
     device: u64,
+    mounts: Mounts,
+    left_out: LeftOut,
 }
 
 impl Directory {
@@ -27,7 +50,36 @@ impl Directory {
         if !meta.is_dir() {
             return Err(Error::new(ErrorKind::Usage, "not a directory").detail(root.display()));
         }
-        Ok(Directory { root: root.to_owned(), device: meta.dev() })
+        Ok(Directory {
+            root: root.to_owned(),
+            device: meta.dev(),
+            mounts: Mounts::of_this_process(),
+            left_out: LeftOut::default(),
+        })
+    }
+
+    /// What walks of this tree leave out.
+    pub fn left_out(&self) -> LeftOut {
+        self.left_out.clone()
+    }
+
+    /// A directory on which another filesystem is mounted. One that the kernel makes up is left
+    /// out; any other is not read either, but should have been.
+    fn foreign(&self, path: &[u8], device: u64, visit: &mut dyn FnMut(Result<FileEntry>)) {
+        let mut missed = |path: &[u8]| {
+            let what = "another filesystem is mounted here; scan it by itself";
+            visit(Err(Error::unsupported(what).detail(Escaped(path))));
+        };
+        let Some(kind) = self.mounts.made_up(device) else { return missed(path) };
+        let what = "a filesystem that the kernel makes up was left out";
+        self.left_out.add(format!("{what} ({}, {kind})", Escaped(path)));
+        // The kernel lists mounts by their real paths.
+        let Ok(root) = self.root.canonicalize() else { return missed(path) };
+        let mount = root.join(std::ffi::OsStr::from_bytes(path));
+        for point in self.mounts.real_below(&mount) {
+            let below = point.strip_prefix(&root).unwrap_or(point);
+            missed(below.as_os_str().as_bytes());
+        }
     }
 
     fn host_path(&self, path: &[u8]) -> PathBuf {
@@ -82,7 +134,7 @@ fn unread(path: &[u8], cause: std::io::Error) -> Error {
         std::io::ErrorKind::NotFound => ErrorKind::NotFound,
         _ => ErrorKind::Io,
     };
-    Error::new(kind, "cannot read").detail(crate::locator::Escaped(path)).caused_by(cause)
+    Error::new(kind, "cannot read").detail(Escaped(path)).caused_by(cause)
 }
 
 impl Filesystem for Directory {
@@ -101,8 +153,7 @@ impl Filesystem for Directory {
             if path.len() > limits::PATH_BYTES {
                 visit(Err(Error::new(ErrorKind::Limit, "a path is too long")));
             } else if meta.is_dir() && meta.dev() != self.device {
-                let what = "another filesystem is mounted here; scan it by itself";
-                visit(Err(Error::unsupported(what).detail(crate::locator::Escaped(&path))));
+                self.foreign(&path, meta.dev(), visit);
             } else if meta.is_dir() {
                 match self.list(&path) {
                     Ok(paths) => pending.extend(paths.into_iter().rev()),
@@ -204,6 +255,40 @@ mod tests {
             Run::new(*start, *len).contains(Run::new(1 << 39, 4)) && *len < 1 << 30
         };
         assert!(held.len() == 1 && held.iter().all(short), "{held:?}");
+    }
+
+    /// Needs root: mounts in a directory of its own.
+    #[test]
+    fn deep_only_what_the_kernel_makes_up_is_left_out() {
+        if std::env::var_os("AMISWEEP_DEEP").is_none_or(|v| v != "1") {
+            eprintln!("skipped: needs mount and root; set AMISWEEP_DEEP=1");
+            return;
+        }
+        let script = r#"
+            set -e
+            mkdir -p a/proc a/tmp a/dev
+            mount -t proc proc a/proc
+            mount -t tmpfs tmpfs a/tmp
+            mount -t devtmpfs dev a/dev
+            mkdir -p a/dev/amisweep
+            mount -t tmpfs tmpfs a/dev/amisweep
+        "#;
+        let dir = tempfile::tempdir().unwrap();
+        let run = |script: &str| {
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", script]).current_dir(dir.path()).status().unwrap().success()
+        };
+        let mounted = run(script);
+        let tree = Directory::open(&dir.path().join("a")).unwrap();
+        let mut errors = Vec::new();
+        tree.walk(&mut |file| errors.extend(file.err().map(|error| error.message())));
+        let left_out = tree.left_out().remarks();
+        run("umount a/dev/amisweep; rmdir a/dev/amisweep; umount a/dev a/tmp a/proc");
+        assert!(mounted);
+        let what = "another filesystem is mounted here; scan it by itself";
+        assert_eq!(errors, ["dev/amisweep", "tmp"].map(|path| format!("{what} ({path})")));
+        let what = "a filesystem that the kernel makes up was left out";
+        assert_eq!(left_out, ["dev, devtmpfs", "proc, proc"].map(|at| format!("{what} ({at})")));
     }
 
     #[test]
