@@ -29,11 +29,13 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     max_rps: Option<u32>,
 
-    /// Print blocks, dollars and seconds, and stop before the first block is read.
+    /// Print blocks, dollars and seconds, and stop before the first block is read; exit 11 when
+    /// not every disk of the AMI could be listed.
     #[arg(long)]
     estimate: bool,
 
-    /// Refuse to begin when the calls to AWS cost more than this many dollars.
+    /// Refuse to begin when the calls to AWS cost more than this many dollars, or when a disk of
+    /// the AMI cannot be listed, so that nobody knows what they cost.
     #[arg(long, value_name = "DOLLARS", value_parser = parse_dollars)]
     max_cost: Option<f64>,
 }
@@ -49,8 +51,8 @@ fn parse_dollars(text: &str) -> Result<f64, String> {
 pub(super) enum Asked {
     /// It is none.
     Elsewhere,
-    /// Only the estimate was wanted, and it was given.
-    Estimated,
+    /// Only the estimate was wanted, and it was given: of every disk, or not.
+    Estimated { whole: bool },
     /// It is listed and ready to be swept.
     Opened(Opened),
 }
@@ -79,11 +81,18 @@ pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
         }
     }
     let estimate = listed.estimate();
+    let whole = listed.failed.is_empty();
     if args.aws.estimate {
         let mut stdout = std::io::stdout();
-        let printed = writeln!(stdout, "{}", told(&estimate)).and_then(|()| stdout.flush());
+        let told = format!("{}{}", disks(&listed), told(&estimate));
+        let printed = writeln!(stdout, "{told}").and_then(|()| stdout.flush());
         printed.map_err(crate::report::output::failed)?;
-        return Ok(Asked::Estimated);
+        return Ok(Asked::Estimated { whole });
+    }
+    if args.aws.max_cost.is_some() && !whole {
+        let what = "what the scan costs is not known, --max-cost cannot be kept; nothing was read";
+        let detail = format!("{}the others could not be listed", disks(&listed));
+        return Err(Error::new(ErrorKind::Usage, what).detail(detail));
     }
     if let Some(limit) = args.aws.max_cost.filter(|limit| estimate.dollars > *limit) {
         let what = "the scan costs more than --max-cost allows; nothing was read";
@@ -126,6 +135,14 @@ fn opened(name: String, mut listed: Listed) -> Opened {
     let names = images.iter().map(|image| image.name.to_string()).collect();
     let target = Target::Images(images);
     Opened { name, kind, images: names, target, troubles, left_out: LeftOut::default() }
+}
+
+/// Of how many of an AMI's disks more is told, unless it is all.
+fn disks(listed: &Listed) -> String {
+    match (listed.snapshots.len(), listed.failed.len()) {
+        (_, 0) => String::new(),
+        (listed, failed) => format!("{listed} of {} disks: ", listed + failed),
+    }
 }
 
 fn told(estimate: &Estimate) -> String {

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let session = Session::over(runtime, &config, aws::options(&scan));
     match aws::through(&scan, &session)? {
         Asked::Opened(opened) => scan::finish(&scan, opened, &engine),
-        Asked::Estimated | Asked::Elsewhere => Ok(0),
+        Asked::Estimated { .. } | Asked::Elsewhere => Ok(0),
     }
 }
 

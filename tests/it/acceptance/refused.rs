@@ -134,4 +134,13 @@ fn a_disk_that_may_not_be_read_is_told_in_the_report_of_the_others() {
     assert_eq!((done.code, gets(&emulator)), (11, 1), "{}", done.stderr);
     assert!(report.contains("archived (snap-02 was left out"), "{report}");
     assert!(done.stderr.contains("aws ec2 restore-snapshot-tier"), "{}", done.stderr);
+
+    // An estimate of the others looked like one of all.
+    let done = run(Some(&emulator), &["scan", AMI, "--estimate"].map(AsRef::as_ref));
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert_eq!((done.code, gets(&emulator)), (11, 1), "{}", done.stderr);
+    assert!(told.starts_with("1 of 2 disks: 1 block"), "{told}");
+    let done = scan(Some(&emulator), AMI, &["--max-cost", "1"]);
+    assert_eq!((done.code, done.stdout.len(), gets(&emulator)), (2, 0, 1), "{}", done.stderr);
+    assert!(done.stderr.contains("1 of 2 disks"), "{}", done.stderr);
 }
