@@ -5,6 +5,7 @@ use super::session::{Flags as SessionFlags, Listed, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::dir::LeftOut;
 use crate::image::ebs::{Estimate, Options};
+use crate::limits::{BLOCK_BYTES, CACHE_BLOCKS_MIN};
 use crate::report::text::size;
 use crate::sweep::Target;
 use std::io::Write as _;
@@ -99,10 +100,23 @@ pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
         return Err(Error::new(ErrorKind::Usage, what)
             .detail(format_args!("{}, limit ${limit}", told(&estimate))));
     }
+    let needed = memory_needed(listed.snapshots.len());
+    if args.memory < needed {
+        let what = "--memory is too small for so many disks; nothing was read";
+        let disks = listed.snapshots.len();
+        let detail = format!("{disks} disks; give --memory {}M or more", needed >> 20);
+        return Err(Error::new(ErrorKind::Usage, what).detail(detail));
+    }
     if !args.quiet {
         super::say(&format!("{name} in {}: {}", session.region(), told(&estimate)));
     }
     Ok(Asked::Opened(opened(name, listed)))
+}
+
+/// What the caches of `disks` disks take at least: all of them hold blocks from planning on.
+fn memory_needed(disks: usize) -> u64 {
+    let blocks = disks.saturating_mul(CACHE_BLOCKS_MIN);
+    u64::try_from(blocks).unwrap_or(u64::MAX).saturating_mul(BLOCK_BYTES)
 }
 
 /// How snapshots are read, as the flags have it.
@@ -159,6 +173,13 @@ fn told(estimate: &Estimate) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// More disks than fit took more memory than was allowed.
+    #[test]
+    fn every_disk_needs_memory_of_its_own() {
+        assert_eq!(memory_needed(1), 8 << 20);
+        assert_eq!(memory_needed(10), 80 << 20, "the default is enough for these");
+    }
 
     #[test]
     fn dollars_are_amounts() {

@@ -59,7 +59,8 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
 
-    /// Memory for cached blocks and blocks in flight, such as 64M or 1G.
+    /// Memory for cached blocks and blocks in flight, such as 64M or 1G. The disks of an AMI
+    /// share it in equal parts, of 8M each or more.
     #[arg(long, value_name = "SIZE", default_value = "80M", value_parser = parse_size)]
     pub(super) memory: u64,
 
