@@ -170,12 +170,7 @@ impl Maker<'_> {
         match guarded(|| volume::recognise(bytes)) {
             Ok(Some(format)) => {
                 if format.kind.incomplete() {
-                    let what = match format.kind {
-                        Kind::Opaque => "encrypted: its bytes say nothing without the key",
-                        _ => "not read yet: its bytes were swept raw, its files are unknown",
-                    };
-                    let error = Error::unsupported(what).detail(format.name);
-                    self.coverage.error_at(at, &error);
+                    self.coverage.error_at(at, &format.lacks());
                 }
                 (format.name, format.kind)
             }

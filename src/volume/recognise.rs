@@ -5,7 +5,7 @@
 use super::{Recognised, boot_sector};
 use crate::bytes::{ReadAt, read_vec, take, u16_be, u16_le, u32_be, u32_le};
 use crate::coverage::Kind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// One place and the bytes that stand there.
 struct Signature {
@@ -92,7 +92,27 @@ const ZFS: Recognised = Recognised { name: "ZFS", kind: Kind::Unparsed };
 const LVM: Recognised = Recognised { name: "LVM2", kind: Kind::Unparsed };
 const SWAP: Recognised = Recognised { name: "swap", kind: Kind::Swap };
 const SUSPENDED: Recognised =
-    Recognised { name: "swap with a hibernation image", kind: Kind::Swap };
+    Recognised { name: "swap with a hibernation image", kind: Kind::Unparsed };
+
+/// Of TuxOnIce, which may stand at the very beginning instead.
+const TUX_ON_ICE: &[u8] = &[0xed, 0xc3, 0x02, 0xe9, 0x98, 0x56, 0xe5, 0x0c];
+
+impl Recognised {
+    /// What bytes of this format lack when they are only swept raw, and what to do about it.
+    pub fn lacks(self) -> Error {
+        let (what, next) = match self.kind {
+            Kind::Opaque => ("encrypted: its bytes say nothing without the key", ""),
+            _ if self == SUSPENDED => (
+                "most of the memory saved here is compressed, and a raw sweep sees little of it",
+                "start the system from this disk once, so that it resumes, shut it down without \
+                 hibernating, and image it again; until then count what it had in memory as leaked",
+            ),
+            _ => ("not read yet: its bytes were swept raw, its files are unknown", ""),
+        };
+        let error = Error::unsupported(what).detail(self.name);
+        if next.is_empty() { error } else { error.caused_by(next) }
+    }
+}
 
 type Check = fn(&dyn ReadAt) -> Result<Option<Recognised>>;
 
@@ -131,8 +151,13 @@ fn signature(volume: &dyn ReadAt) -> Result<Option<Recognised>> {
 }
 
 /// Linux swap: ten bytes at the end of the first page, whatever the page size of the machine. A
-/// suspended system has its own mark there.
+/// suspended system has its own mark there, and behind it what the kernel saved of its memory,
+/// compressed unless it was told otherwise
+/// (<https://docs.kernel.org/admin-guide/kernel-parameters.html>, `hibernate=`).
 fn swap(volume: &dyn ReadAt) -> Result<Option<Recognised>> {
+    if stands(volume, 0, TUX_ON_ICE)? {
+        return Ok(Some(SUSPENDED));
+    }
     for page_bytes in [4096, 8192, 16384, 32768, 65536u64] {
         let mark = peek(volume, page_bytes.saturating_sub(10), 10)?;
         match mark.as_deref() {
@@ -140,9 +165,9 @@ fn swap(volume: &dyn ReadAt) -> Result<Option<Recognised>> {
             Some(
                 [b'S', b'1' | b'2', b'S', b'U', b'S', b'P', b'E', b'N', b'D', _]
                 | [b'U', b'L', b'S', b'U', b'S', b'P', b'E', b'N', b'D', _]
-                | b"LINHIB0001"
-                | [0xed, 0xc3, 0x02, 0xe9, 0x98, 0x56, 0xe5, 0x0c, _, _],
+                | b"LINHIB0001",
             ) => return Ok(Some(SUSPENDED)),
+            Some(mark) if mark.starts_with(TUX_ON_ICE) => return Ok(Some(SUSPENDED)),
             _ => {}
         }
     }
@@ -280,10 +305,25 @@ mod tests {
         for page in [4096, 8192, 16384, 32768, 65536] {
             check(1 << 20, &[(page - 10, b"SWAPSPACE2")], Some(("swap", Kind::Swap)));
             check(page, &[(page - 10, b"SWAP-SPACE")], Some(("swap", Kind::Swap)));
-            let expected = Some(("swap with a hibernation image", Kind::Swap));
-            check(1 << 20, &[(page - 10, b"S1SUSPEND\0")], expected);
         }
         check(1 << 20, &[(4085, b"SWAPSPACE2")], None);
+    }
+
+    /// The kernel compresses what it saves: counted as swap, it looked searched.
+    #[test]
+    fn a_hibernation_image_is_not_read() {
+        let expected = Some(("swap with a hibernation image", Kind::Unparsed));
+        let tux: &[u8] = b"\xed\xc3\x02\xe9\x98\x56\xe5\x0c\x01\0";
+        let marks: [&[u8]; 5] =
+            [b"S1SUSPEND\0", b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001", tux];
+        for page in [4096, 8192, 16384, 32768, 65536] {
+            for mark in marks {
+                check(1 << 20, &[(page - 20, b"SWAPSPACE2"), (page - 10, mark)], expected);
+            }
+        }
+        check(1 << 20, &[(0, tux), (4086, b"SWAPSPACE2")], expected);
+        let message = SUSPENDED.lacks().message();
+        assert!(message.contains("compressed") && message.contains("image it again"), "{message}");
     }
 
     #[test]

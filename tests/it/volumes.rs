@@ -648,6 +648,27 @@ fn a_disk_of_no_known_format_is_incomplete() {
     assert_eq!(told(vec![0; 1 << 20]), (vec![Kind::Gap], String::new(), true), "a new disk");
 }
 
+/// Memory that the kernel compressed before it saved it was counted as swap that was searched.
+#[test]
+fn swap_with_a_hibernation_image_is_incomplete() {
+    let swap = |mark: &[u8]| {
+        let mut content = vec![7; 1 << 19];
+        put(&mut content, 4076, b"SWAPSPACE2");
+        put(&mut content, 4086, mark);
+        let mut bytes = one_partition(0x82, b"");
+        put(&mut bytes, 1 << 20, &content);
+        told(bytes)
+    };
+    let searched = swap(b"SWAPSPACE2");
+    assert_eq!(searched, (vec![Kind::Swap, Kind::Gap], String::new(), true));
+    for mark in [&b"S1SUSPEND\0"[..], b"S2SUSPEND\0", b"ULSUSPEND\0", b"LINHIB0001"] {
+        let (kinds, errors, complete) = swap(mark);
+        assert_eq!((kinds, complete), (vec![Kind::Gap, Kind::Unparsed], false));
+        assert!(errors.contains("memory saved here is compressed"), "{errors}");
+        assert!(errors.contains("image it again"), "{errors}");
+    }
+}
+
 #[test]
 fn a_type_tells_what_to_expect_of_a_partition() {
     let bios = *b"\x48\x61\x68\x21\x49\x64\x6f\x6e\x74\x4e\x65\x65\x64\x45\x46\x49";
