@@ -82,6 +82,9 @@ impl Maker<'_> {
                     for trouble in &layout.troubles {
                         self.coverage.error_at(&root, trouble);
                     }
+                    for &remark in &layout.remarks {
+                        self.coverage.remark(Some(root.clone()), remark);
+                    }
                     return layout.volumes.into_iter().map(Found::from).collect();
                 }
                 Ok(None) => {}

@@ -60,25 +60,14 @@ impl Header {
 }
 
 /// The table to go by: a sound primary, else a sound backup, else a damaged one that still has
-/// entries. What is left of an old table on a disk that carries something else now is none.
+/// entries. What is left of an old table on a disk that carries something else now is none, and
+/// neither is a table, however sound, behind an MBR that has partitions and no entry to protect it:
+/// no system goes by it.
 pub(super) fn find(disk: &dyn ReadAt) -> Result<Option<Table>> {
-    let mut failure = None;
-    let mut primaries = Vec::new();
-    let mut backups = Vec::new();
-    for sector_bytes in SECTOR_BYTES {
-        let mut keep = |kept: &mut Vec<_>, lba| match header_at(disk, sector_bytes, lba) {
-            Ok(header) => kept.extend(header.map(|h| (sector_bytes, h))),
-            Err(error) => failure = Some(error),
-        };
-        keep(&mut primaries, 1);
-        if let Some((_, primary)) = primaries.iter().find(|(s, _)| *s == sector_bytes) {
-            // A disk that grew has its backup where it ended before.
-            keep(&mut backups, primary.alternate_lba);
-        }
-        if let Some(last) = disk.len().checked_div(sector_bytes).and_then(|n| n.checked_sub(1)) {
-            keep(&mut backups, last);
-        }
+    if matches!(mbr::front(disk), Ok(Front::Partitions)) {
+        return Ok(None);
     }
+    let Headers { mut primaries, mut backups, failure } = headers(disk);
     if let Some(at) = primaries.iter().position(|(_, h)| h.sound()) {
         let (sector_bytes, header) = primaries.swap_remove(at);
         return header.entries.map(|e| Some(table(sector_bytes, e, Vec::new())));
@@ -103,6 +92,40 @@ pub(super) fn find(disk: &dyn ReadAt) -> Result<Option<Table>> {
         (None, Some(failure)) => Err(failure),
         (None, None) => Ok(None),
     }
+}
+
+/// Whether a sound table is on the disk, in force or not.
+pub(super) fn is_left(disk: &dyn ReadAt) -> bool {
+    let Headers { primaries, backups, .. } = headers(disk);
+    primaries.iter().chain(&backups).any(|(_, header)| header.sound())
+}
+
+/// Every header of a disk, with the sector size it counts in.
+#[derive(Default)]
+struct Headers {
+    primaries: Vec<(u64, Header)>,
+    backups: Vec<(u64, Header)>,
+    /// Why one could not be read.
+    failure: Option<Error>,
+}
+
+fn headers(disk: &dyn ReadAt) -> Headers {
+    let Headers { mut primaries, mut backups, mut failure } = Headers::default();
+    for sector_bytes in SECTOR_BYTES {
+        let mut keep = |kept: &mut Vec<_>, lba| match header_at(disk, sector_bytes, lba) {
+            Ok(header) => kept.extend(header.map(|h| (sector_bytes, h))),
+            Err(error) => failure = Some(error),
+        };
+        keep(&mut primaries, 1);
+        if let Some((_, primary)) = primaries.iter().find(|(s, _)| *s == sector_bytes) {
+            // A disk that grew has its backup where it ended before.
+            keep(&mut backups, primary.alternate_lba);
+        }
+        if let Some(last) = disk.len().checked_div(sector_bytes).and_then(|n| n.checked_sub(1)) {
+            keep(&mut backups, last);
+        }
+    }
+    Headers { primaries, backups, failure }
 }
 
 /// Whether a damaged table may still be in force: the protective MBR says so, or there is nothing

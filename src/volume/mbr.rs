@@ -11,7 +11,8 @@ use crate::run::Run;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The master boot record. Of a disk that has a GUID partition table as well, the latter counts.
+/// The master boot record. Of a disk that has a GUID partition table as well, the latter counts if
+/// an entry protects it (or nothing else is there), as Linux has it.
 pub(super) const SYSTEM: VolumeSystem = VolumeSystem {
     name: "MBR",
     probe: |disk| match front(disk)? {
@@ -131,7 +132,12 @@ fn open(disk: &Arc<dyn ReadAt>) -> Result<Layout> {
             partitions.push(entry.partition(number, 0));
         }
     }
-    Ok(partition::layout(disk, partitions, troubles))
+    let mut layout = partition::layout(disk, partitions, troubles);
+    if front(&**disk)? == Front::Partitions && gpt::is_left(&**disk) {
+        let remark = "a GPT is left on the disk, which the MBR does not protect; the MBR counts";
+        layout.remarks.push(remark);
+    }
+    Ok(layout)
 }
 
 /// Follow the chain of boot records in an extended partition. A record's data entry counts from

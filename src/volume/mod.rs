@@ -50,6 +50,8 @@ pub struct Layout {
     pub volumes: Vec<Volume>,
     /// Damage that was stepped over.
     pub troubles: Vec<Error>,
+    /// What is worth telling and loses nothing.
+    pub remarks: Vec<&'static str>,
 }
 
 /// A partition table or a volume manager.

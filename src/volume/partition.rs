@@ -54,7 +54,7 @@ pub(super) fn layout(
         }
     }
     let volumes = kept.into_iter().map(|p| volume(disk, p)).collect();
-    Layout { volumes, troubles }
+    Layout { volumes, troubles, remarks: Vec::new() }
 }
 
 fn volume(disk: &Arc<dyn ReadAt>, partition: Partition) -> Volume {

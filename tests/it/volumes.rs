@@ -67,6 +67,9 @@ fn show(bytes: Vec<u8>, sector: u64) -> String {
     for trouble in &layout.troubles {
         write!(text, " ! {};", trouble.message()).unwrap();
     }
+    for remark in &layout.remarks {
+        write!(text, " * {remark};").unwrap();
+    }
     text
 }
 
@@ -155,8 +158,29 @@ fn gpt_without_its_protective_mbr() {
     disk[..512].fill(0);
     assert_eq!(show(disk.clone(), 512), SAMPLE);
     put(&mut disk, 446, &mbr_entry(0x83, 7, 9));
+    put(&mut disk, 462, &mbr_entry(0xee, 1, 6));
     put(&mut disk, 510, b"\x55\xaa");
     assert_eq!(show(disk, 512), SAMPLE, "a hybrid one");
+}
+
+const LEFT: &str = "* a GPT is left on the disk, which the MBR does not protect; the MBR counts;";
+
+/// A disk that was given an MBR over a GPT that nobody wiped was read by the GPT, as no system
+/// does.
+#[test]
+fn an_mbr_that_does_not_protect_a_gpt_counts() {
+    for sector in [512, 4096] {
+        let mut disk = Gpt::sample(sector).build();
+        put(&mut disk, 446, &mbr_entry(0x83, 100, 200));
+        assert_eq!(show(disk.clone(), 512), format!("MBR: p1 100+200 Linux (0x83); {LEFT}"));
+        let (_, errors, complete) = told(disk.clone());
+        assert!(complete && errors == LEFT[2..LEFT.len() - 1], "{errors}");
+        // Of a damaged one there is nothing to say.
+        let last = disk.len() - sector;
+        disk[sector + 16] ^= 1;
+        disk[last + 16] ^= 1;
+        assert_eq!(show(disk, 512), "MBR: p1 100+200 Linux (0x83);");
+    }
 }
 
 #[test]
@@ -206,7 +230,7 @@ fn leftovers_of_a_gpt_do_not_count() {
     let mut disk = Gpt::sample(512).build();
     disk[512..1024].fill(0);
     put(&mut disk, 446, &mbr_entry(0x83, 7, 9));
-    assert_eq!(show(disk, 512), "MBR: p1 7+9 Linux (0x83);");
+    assert_eq!(show(disk, 512), format!("MBR: p1 7+9 Linux (0x83); {LEFT}"), "the backup");
     let mut disk = Gpt::sample(512).build();
     disk[..512].fill(0);
     disk[1024..2048].fill(0);
@@ -528,6 +552,22 @@ fn deep_tables_against_sfdisk() {
     tools.check();
     let found: Vec<_> = tools.ours().0.into_iter().map(|(name, ..)| name).collect();
     assert_eq!(found, ["p1", "p2", "p3", "p5", "p6", "p7", "p8"]);
+}
+
+#[test]
+fn deep_a_gpt_behind_an_mbr_is_read_as_sfdisk_reads_it() {
+    let Some(tools) = Tools::wanted() else { return };
+    for (kind, name) in [(0x83, "MBR"), (0xee, "GPT")] {
+        let image = tools.blank(64);
+        output("sfdisk", &[&image], "label: gpt\nsize=8M\nsize=16M\n");
+        let mut bytes = tools.bytes();
+        put(&mut bytes, 446, &mbr_entry(kind, 1, 9999));
+        put(&mut bytes, 462, &mbr_entry(0x83, 20_000, 10_000));
+        let mut file = std::fs::File::options().write(true).open(&image).unwrap();
+        std::io::Write::write_all(&mut file, &bytes).unwrap();
+        assert_eq!(open(bytes, Run::default()).unwrap().unwrap().0, name);
+        tools.check();
+    }
 }
 
 #[test]
