@@ -28,8 +28,9 @@ const EXIT_USAGE: u8 = 2;
 
 /// Reads the disk inside an Amazon Machine Image and tells what an attacker would get from it.
 ///
-/// Nothing is mounted, nothing is written, nothing leaves this machine but the AWS calls a command
-/// names. Secrets are redacted unless you say otherwise, and never tried.
+/// Nothing is mounted, nothing is written, nothing leaves this machine but calls to AWS about a
+/// target there and for the credentials they take. Secrets are redacted unless you say otherwise,
+/// and never tried.
 #[derive(Debug, Parser)]
 #[command(name = "amisweep", version, propagate_version = true)]
 struct Cli {

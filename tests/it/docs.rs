@@ -5,6 +5,7 @@ use amisweep::detect::signature::Expect;
 use amisweep::detect::{Engine, Scratch, Window};
 use amisweep::limits;
 use amisweep::locator::Locator;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
@@ -134,4 +135,43 @@ fn the_template_fields_shown_can_be_made() {
         assert!(render(&format!("abcd{template}"), 1).is_some(), "{field}");
     }
     assert!(fields.len() >= 25, "{fields:?}");
+}
+
+/// The SDK's operations that `folder` calls, with the prefix of their service.
+fn called(folder: &str, service: &str) -> BTreeSet<String> {
+    let text: String = sources(folder).split_whitespace().collect();
+    let calls = text.split("client.").skip(1).filter_map(|rest| {
+        let (name, after) = rest.split_once('(')?;
+        let plain = name.chars().all(|c| c == '_' || c.is_ascii_lowercase());
+        (plain && after.starts_with(')')).then_some(name)
+    });
+    let camel = |name: &str| -> String {
+        let words = name.split('_');
+        words.map(|word| word[..1].to_ascii_uppercase() + &word[1..]).collect()
+    };
+    calls.map(|name| format!("{service}:{}", camel(name))).collect()
+}
+
+/// The policy allows what the source calls, no less and no more, and the documents name it all.
+#[test]
+fn every_aws_call_is_named() {
+    let mut calls = called("src/image/ebs", "ebs");
+    calls.extend(called("src/exposure/collect", "ec2"));
+    assert!(calls.contains("ebs:GetSnapshotBlock"), "{calls:?}");
+    let readme = document("README.md");
+    let (_, policy) = readme.split_once("```json\n").unwrap();
+    let (policy, _) = policy.split_once("```").unwrap();
+    let policy: serde_json::Value = serde_json::from_str(policy).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let actions = statements.iter().flat_map(|s| s["Action"].as_array().unwrap());
+    let actions = actions.map(|action| action.as_str().unwrap().to_owned());
+    let allowed: BTreeSet<_> = actions.filter(|action| !action.starts_with("kms:")).collect();
+    assert_eq!(allowed, calls);
+    let model = document("docs/threat-model.md");
+    for call in calls {
+        let (_, name) = call.split_once(':').unwrap();
+        for text in [&readme, &model] {
+            assert!(quoted(text).contains(&name), "{call}");
+        }
+    }
 }
