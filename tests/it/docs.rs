@@ -175,3 +175,20 @@ fn every_aws_call_is_named() {
         }
     }
 }
+
+/// The README does not claim more kinds of key than there are, nor many fewer.
+#[test]
+fn the_number_of_signatures_told_is_true() {
+    let readme = document("README.md");
+    let (_, told) = readme.split_once("| signatures | more than ").unwrap();
+    let told: usize = told.split(' ').next().unwrap().parse().unwrap();
+    let mut kinds = 0;
+    for entry in std::fs::read_dir(root().join("signatures")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(path).unwrap();
+            kinds += text.lines().filter(|line| line.starts_with("[[signature]]")).count();
+        }
+    }
+    assert!((told + 1..=told + 30).contains(&kinds), "{kinds} kinds, more than {told} are told");
+}
