@@ -264,7 +264,7 @@ mod tests {
             eprintln!("skipped: needs mount and root; set AMISWEEP_DEEP=1");
             return;
         }
-        let script = r#"
+        let script = "
             set -e
             mkdir -p a/proc a/tmp a/dev
             mount -t proc proc a/proc
@@ -272,7 +272,7 @@ mod tests {
             mount -t devtmpfs dev a/dev
             mkdir -p a/dev/amisweep
             mount -t tmpfs tmpfs a/dev/amisweep
-        "#;
+        ";
         let dir = tempfile::tempdir().unwrap();
         let run = |script: &str| {
             let mut shell = std::process::Command::new("sh");

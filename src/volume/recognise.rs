@@ -94,7 +94,7 @@ const SWAP: Recognised = Recognised { name: "swap", kind: Kind::Swap };
 const SUSPENDED: Recognised =
     Recognised { name: "swap with a hibernation image", kind: Kind::Unparsed };
 
-/// Of TuxOnIce, which may stand at the very beginning instead.
+/// Of `TuxOnIce`, which may stand at the very beginning instead.
 const TUX_ON_ICE: &[u8] = &[0xed, 0xc3, 0x02, 0xe9, 0x98, 0x56, 0xe5, 0x0c];
 
 impl Recognised {

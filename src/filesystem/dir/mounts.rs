@@ -126,7 +126,7 @@ mod tests {
         let mounts = parse(LIST);
         let below = |path| mounts.real_below(Path::new(path));
         assert_eq!(below("/dev"), [Path::new("/dev/shm")]);
-        assert_eq!(below("/proc"), [Path::new(""); 0]);
+        assert!(below("/proc").is_empty());
         let all = ["/a b\\", "/dev/shm", "/device"];
         assert_eq!(below("/"), all.map(Path::new));
     }
