@@ -86,7 +86,7 @@ fn places(part: &Part, stream: &Stream, seen: Run) -> Vec<(ImageNo, Run)> {
 /// and what crosses from one piece to the next are windows of their own, so that only the little
 /// around a seam has to wait for a place far away.
 pub(super) fn next_data(stream: &Stream, from: u64) -> Option<Run> {
-    let mut data = Solids::new(&stream.extents, from).peekable();
+    let mut data = Solids::new(stream, from).peekable();
     let first = data.next()?;
     let start = first.start.max(from);
     let limit = start.saturating_add(WINDOW_BYTES).min(stream.size);
@@ -113,19 +113,33 @@ pub(super) fn next_data(stream: &Stream, from: u64) -> Option<Run> {
     (!window.is_empty()).then_some(window)
 }
 
-/// The pieces of a stream that have bytes somewhere, from an offset on; what goes on where it left
-/// off is one piece.
+/// The pieces of a stream that have bytes somewhere, from an offset on and up to its end; what goes
+/// on where it left off is one piece.
 struct Solids<'a> {
     rest: std::slice::Iter<'a, Extent>,
+    /// What is asked for. No piece lies outside of it, though the first may begin before.
+    shown: Run,
     next: Option<Extent>,
 }
 
 impl<'a> Solids<'a> {
-    fn new(extents: &'a [Extent], from: u64) -> Solids<'a> {
+    fn new(stream: &'a Stream, from: u64) -> Solids<'a> {
+        let extents = &stream.extents;
         let first = extents.partition_point(|e| e.file_offset.saturating_add(e.len) <= from);
-        let mut rest = extents.get(first..).unwrap_or_default().iter();
-        let next = next_held(&mut rest);
-        Solids { rest, next }
+        let rest = extents.get(first..).unwrap_or_default().iter();
+        let mut solids = Solids { rest, shown: Run::between(from, stream.size), next: None };
+        solids.next = solids.next_held();
+        solids
+    }
+
+    /// The next extent with bytes that are asked for. A file may own more than it shows.
+    fn next_held(&mut self) -> Option<Extent> {
+        let Solids { rest, shown, .. } = self;
+        let held = |e: &&Extent| {
+            matches!(e.at, At::Disk(_) | At::Inline(_) | At::Packed(_))
+                && !Run::new(e.file_offset, e.len).intersect(*shown).is_empty()
+        };
+        rest.find(held).copied()
     }
 }
 
@@ -134,22 +148,18 @@ impl Iterator for Solids<'_> {
 
     fn next(&mut self) -> Option<Run> {
         let mut last = self.next?;
-        let mut piece = Run::new(last.file_offset, last.len);
+        let start = last.file_offset;
         loop {
-            self.next = next_held(&mut self.rest);
+            self.next = self.next_held();
             let Some(next) = self.next else { break };
             if !follows(&last, &next) {
                 break;
             }
-            piece.len = piece.len.saturating_add(next.len);
             last = next;
         }
-        Some(piece)
+        let end = last.file_offset.saturating_add(last.len);
+        Some(Run::between(start, end.min(self.shown.end())))
     }
-}
-
-fn next_held(rest: &mut std::slice::Iter<'_, Extent>) -> Option<Extent> {
-    rest.find(|e| matches!(e.at, At::Disk(_) | At::Inline(_) | At::Packed(_))).copied()
 }
 
 /// Whether `next` goes on where `last` ended, in the stream and on the disk.
@@ -167,6 +177,7 @@ fn follows(last: &Extent, next: &Extent) -> bool {
 mod tests {
     use super::*;
     use crate::filesystem::StreamName;
+    use crate::run::RunSet;
 
     const W: u64 = WINDOW_BYTES;
 
@@ -187,20 +198,23 @@ mod tests {
         .collect()
     }
 
-    /// Where each stretch is swept, where its windows begin, and how much it reads elsewhere.
-    fn cut(extents: &[(u64, u64, u64)]) -> Vec<(u64, u64, u64)> {
-        let part = Part {
+    fn part() -> Part {
+        Part {
             root: "x".into(),
             volume: None,
             bytes: None,
             filesystem: None,
             driver: None,
             files: Vec::new(),
-        };
+        }
+    }
+
+    /// Where each stretch is swept, where its windows begin, and how much it reads elsewhere.
+    fn cut(extents: &[(u64, u64, u64)]) -> Vec<(u64, u64, u64)> {
         let size = extents.last().map_or(0, |(start, len, _)| start + len);
         let extents: Vec<_> = extents.iter().map(|&(o, len, at)| (o, len, At::Disk(at))).collect();
         let mut found = Vec::new();
-        stretches(&part, &stream(size, &extents), &mut |s| {
+        stretches(&part(), &stream(size, &extents), &mut |s| {
             found.push((s.at.1, s.run.start, s.before.iter().map(|(_, run)| run.len).sum()));
         });
         found
@@ -249,5 +263,117 @@ mod tests {
         let two = [(9 * W, 0, 0), (9 * W + W - 2 * o, W - o, 2 * o), (7, W + o, 0)];
         assert_eq!(cut(&[(0, W, 9 * W), (W, W, 7)]), two, "backwards");
         assert!(cut(&[]).is_empty());
+    }
+
+    /// Planning once went round for ever on the first of these.
+    #[test]
+    fn nothing_is_swept_beyond_the_end() {
+        let disk = At::Disk(0);
+        for (size, extents, expected) in [
+            (2 * W, [(0, 4 * W, disk), (4 * W, 9, At::Inline(7))], vec![(0, W), (W, W)]),
+            (2 * W, [(0, 2 * W, disk), (2 * W, 9 * W, At::Disk(W))], vec![(0, W), (W, W)]),
+            (9, [(0, 0, disk), (9, 9, At::Disk(3))], vec![]),
+            (W, [(0, 0, disk), (W - 9, u64::MAX, At::Disk(3))], vec![(W - 9, 9)]),
+            (0, [(0, 9, disk), (9, 9, disk)], vec![]),
+        ] {
+            let expected: Vec<Run> = expected.into_iter().map(|(s, l)| Run::new(s, l)).collect();
+            assert_eq!(windows(size, &extents), expected, "{size} {extents:?}");
+        }
+    }
+
+    /// Numbers that are the same on every machine.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, bound: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) % bound.max(1)
+        }
+
+        fn len(&mut self) -> u64 {
+            match self.below(6) {
+                0 => 0,
+                1 => 1 + self.below(4096),
+                2 => SOLID_BYTES - 1 + self.below(3),
+                3 => OVERLAP_BYTES + self.below(HOLE_SPLIT_BYTES),
+                4 => W - 1 + self.below(3),
+                _ => self.below(3 * W),
+            }
+        }
+
+        /// A stream of any sort of extents, in order unless they `overlap`, and perhaps shorter
+        /// than they are.
+        fn stream(&mut self, overlap: bool) -> Stream {
+            let (mut extents, mut at, mut disk) = (Vec::new(), 0, W);
+            for _ in 0..self.below(12) {
+                let len = self.len();
+                let place = match self.below(8) {
+                    0 => At::Hole,
+                    1 => At::Unwritten(disk),
+                    2 => At::Inline(disk),
+                    3 => At::Packed(Run::new(disk, len / 2)),
+                    4 => At::Disk(self.below(64 * W)),
+                    _ => At::Disk(disk),
+                };
+                extents.push((at, len, place));
+                disk += len + self.below(2) * self.len();
+                let back = if overlap { self.below(len) } else { 0 };
+                at += len - back + self.below(4) / 3 * self.len();
+            }
+            let size = [at, self.below(at + 1), at / 2, at + self.len()];
+            stream(size[usize::try_from(self.below(4)).unwrap()], &extents)
+        }
+    }
+
+    /// The windows of one walk over a stream; it ends, and none of them touches another.
+    fn chain(stream: &Stream) -> Vec<Run> {
+        let (mut from, mut found) = (0, Vec::new());
+        while let Some(window) = next_data(stream, from) {
+            let in_order = from <= window.start && window.end() <= stream.size;
+            assert!(in_order && (1..=W).contains(&window.len), "{window:?} {stream:?}");
+            from = window.end();
+            found.push(window);
+        }
+        found
+    }
+
+    /// The windows as the sweep walks them: stretch by stretch.
+    fn replayed(stream: &Stream) -> Vec<Run> {
+        let mut found = Vec::new();
+        stretches(&part(), stream, &mut |stretch| {
+            let mut from = stretch.run.start;
+            let next = |from| next_data(stream, from).filter(|w| w.start < stretch.run.end());
+            while let Some(window) = next(from) {
+                from = window.end();
+                found.push(window);
+            }
+        });
+        found
+    }
+
+    #[test]
+    fn every_byte_that_is_somewhere_is_in_one_window() {
+        let mut dice = Dice(7);
+        for _ in 0..4000 {
+            let stream = dice.stream(false);
+            let swept = chain(&stream);
+            assert_eq!(replayed(&stream), swept, "{stream:?}");
+            let swept = RunSet::from_runs(swept);
+            for extent in &stream.extents {
+                let here = Run::new(extent.file_offset, extent.len);
+                let shown = here.intersect(Run::new(0, stream.size));
+                let found: u64 = swept.within(shown).map(|run| run.len).sum();
+                let held = !matches!(extent.at, At::Hole | At::Unwritten(_));
+                assert!(!held || found == shown.len, "{extent:?} {stream:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_walk_ends_even_where_extents_overlap() {
+        let mut dice = Dice(8);
+        for _ in 0..4000 {
+            chain(&dice.stream(true));
+        }
     }
 }
