@@ -55,6 +55,10 @@ pub const FINDINGS: usize = 200_000;
 /// Coverage errors kept with their place; the count goes on.
 pub const COVERAGE_ERRORS: usize = 1_000;
 
+/// Coverage errors, and as many remarks, that a worker gathers before neighbours are joined and
+/// [`COVERAGE_ERRORS`] of them stay. Each takes a few hundred bytes.
+pub const COVERAGE_GATHERED: usize = 4_000;
+
 /// Files of one filesystem that are planned. Above it, the bytes of the rest are swept raw.
 pub const FILES_PER_FILESYSTEM: usize = 50_000_000;
 

@@ -2,7 +2,7 @@
 
 use super::safe::Safe;
 use super::{Report, Style, output::failed};
-use crate::coverage::Kind;
+use crate::coverage::{Kind, Trouble};
 use crate::error::Result;
 use crate::finding::{Finding, Severity, preview};
 use crate::outcome::Agreement;
@@ -150,7 +150,10 @@ impl Page {
                 checks.len()
             ));
         }
-        for trouble in coverage.errors().iter().take(ERRORS_SHOWN) {
+        // First what the verdict rests on, then what is merely remarked.
+        let mut troubles: Vec<&Trouble> = coverage.errors().iter().collect();
+        troubles.sort_by_key(|trouble| !trouble.incomplete);
+        for trouble in troubles.into_iter().take(ERRORS_SHOWN) {
             let mark = if trouble.incomplete { self.paint("31", "!") } else { "·".to_owned() };
             let at = trouble.at.as_ref().map_or_else(String::new, |at| format!("{at}: "));
             self.line(format_args!("   {mark} {at}{}", Safe(&trouble.what)));
@@ -246,11 +249,38 @@ pub fn size(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::*;
+    use crate::coverage::Coverage;
+    use crate::error::{Error, ErrorKind};
+    use crate::outcome::Outcome;
+    use crate::policy::Verdict;
+    use crate::report::RunFacts;
 
     #[test]
     fn sizes_are_short() {
         let shown = [0, 1023, 1024, 1536, 8 << 30, u64::MAX].map(size);
         assert_eq!(shown, ["0 B", "1023 B", "1 KiB", "1.5 KiB", "8 GiB", "16777215.9 TiB"]);
+    }
+
+    /// The page said "marked ! above" and had no such mark: remarks had taken all its lines.
+    #[test]
+    fn what_makes_a_result_incomplete_is_shown_before_remarks() {
+        let mut coverage = Coverage::default();
+        for number in 0..20 {
+            coverage.remark(None, format!("a remark {number:02}"));
+        }
+        coverage.error(&Error::new(ErrorKind::Limit, "what was lost"));
+        coverage.seal();
+        let verdict = Verdict::of(&[], &coverage, Severity::Low);
+        let outcome = Outcome { findings: vec![], coverage, volumes: vec![], cross_checks: vec![] };
+        let (target, run) = ("disk".to_owned(), RunFacts::default());
+        let report = Report { target, target_kind: "image", images: vec![], outcome, verdict, run };
+        let mut out = Vec::new();
+        write(&report, Style { reveal: false, colour: false }, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let marked = text.lines().skip_while(|line| !line.contains("COVERAGE")).skip(1);
+        let marked: Vec<&str> = marked.take(3).collect();
+        assert_eq!(marked, ["   ! what was lost", "   · a remark 00", "   · a remark 01"]);
+        assert!(text.contains("   … 13 more notes"), "{text}");
     }
 }
