@@ -24,6 +24,8 @@ mod prefetch;
 mod read;
 mod stretch;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 pub use join::FingerprintKey;

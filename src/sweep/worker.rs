@@ -249,11 +249,8 @@ impl<'p> Worker<'p> {
 
     /// Give a file that parsers know to them.
     fn artifacts(&mut self, source: &Source<'_>, file: &FileEntry, size: u64) {
-        if size > ARTIFACT_BYTES {
-            return;
-        }
         let mut buf = std::mem::take(&mut self.buf);
-        let head = usize::try_from(size).unwrap_or(usize::MAX);
+        let head = usize::try_from(size.min(ARTIFACT_BYTES)).unwrap_or(usize::MAX);
         let mut blob = Blob {
             at: source.at.clone(),
             name: Cow::Borrowed(&file.path),
@@ -262,32 +259,42 @@ impl<'p> Worker<'p> {
             decoded_from: None,
         };
         if nested::known(&blob) {
+            if size > ARTIFACT_BYTES {
+                let what = "a file that parsers know is too long for them; only its beginning was \
+                            parsed";
+                self.coverage.error_at(&blob.at, &Error::new(ErrorKind::Limit, what));
+            }
             // The window held only the beginning of a file this long.
-            let whole = blob.bytes.len() < head;
+            let more = blob.bytes.len() < head;
             let mut all = Vec::new();
-            if whole && fill(source.bytes, Run::new(0, size), &mut all).is_ok() {
+            let run = Run::new(0, size.min(ARTIFACT_BYTES));
+            if more && fill(source.bytes, run, &mut all).is_ok() {
                 blob.bytes = Cow::Owned(all);
             }
-            let found =
-                nested::explore(&blob, self.options.engine, &mut self.scratch, &mut self.coverage);
-            for Nested { found, parsed, at, decoded_from } in found {
-                let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
-                let place = match at {
-                    None => source.place(found.span, line, found.decoded.clone()),
-                    Some(at) => Place {
-                        locator: narrowed(at, found.span, found.decoded.clone()),
-                        line: None,
-                        state: source.state,
-                        image_runs: decoded_from
-                            .map_or_else(Vec::new, |run| source.bytes.locate(run)),
-                    },
-                };
-                self.findings.add(found, parsed, place);
-            }
+            self.explore(&blob, source);
         }
         drop(blob);
         buf.clear();
         self.buf = buf;
+    }
+
+    /// Add what parsers find in a file that they know.
+    fn explore(&mut self, blob: &Blob<'_>, source: &Source<'_>) {
+        let found =
+            nested::explore(blob, self.options.engine, &mut self.scratch, &mut self.coverage);
+        for Nested { found, parsed, at, decoded_from } in found {
+            let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
+            let place = match at {
+                None => source.place(found.span, line, found.decoded.clone()),
+                Some(at) => Place {
+                    locator: narrowed(at, found.span, found.decoded.clone()),
+                    line: None,
+                    state: source.state,
+                    image_runs: decoded_from.map_or_else(Vec::new, |run| source.bytes.locate(run)),
+                },
+            };
+            self.findings.add(found, parsed, place);
+        }
     }
 
     /// The claims in `window` of an item were not delivered: sweep them raw later. Returns how

@@ -1,0 +1,101 @@
+//! Sweeps of small made-up filesystems.
+
+use super::{FingerprintKey, Options, Progress, Target, sweep};
+use crate::bytes::ReadAt;
+use crate::coverage::Kind;
+use crate::detect::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::filesystem::{
+    At, Extent, FileEntry, FileKind, FileState, Filesystem, Stream, StreamName, Times,
+};
+use crate::limits::ARTIFACT_BYTES;
+use crate::outcome::Outcome;
+use crate::run::Run;
+
+/// A filesystem of files that are just there, with their bytes.
+#[derive(Default)]
+struct Shelf(Vec<(FileEntry, Vec<u8>)>);
+
+impl Shelf {
+    /// One more file, under its `names`. What `hole` begins with reads as zeros.
+    fn with(mut self, names: &[&str], hole: u64, bytes: &[u8]) -> Shelf {
+        let bytes = [&vec![0; usize::try_from(hole).unwrap()], bytes].concat();
+        let size = bytes.len() as u64;
+        let disk = self.0.len() as u64 * (64 << 20);
+        let data = Extent { file_offset: hole, len: size - hole, at: At::Disk(disk) };
+        let hole = Extent { file_offset: 0, len: hole, at: At::Hole };
+        let (path, more) = names.split_first().unwrap();
+        let file = FileEntry {
+            path: path.as_bytes().into(),
+            more_paths: more.iter().map(|path| path.as_bytes().into()).collect(),
+            inode: self.0.len() as u64,
+            kind: FileKind::File,
+            mode: 0o100_600,
+            uid: 0,
+            gid: 0,
+            links: 1,
+            times: Times::default(),
+            state: FileState::Live,
+            streams: [Stream { name: StreamName::Data, size, extents: [hole, data].into() }].into(),
+        };
+        self.0.push((file, bytes));
+        self
+    }
+
+    fn swept(self) -> Outcome {
+        let options = Options {
+            engine: &Engine::builtin().unwrap(),
+            jobs: 2,
+            key: &FingerprintKey::ephemeral([1; 32]),
+            cross_check: false,
+            progress: &Progress::default(),
+        };
+        sweep(Target::Tree { name: "shelf".into(), files: Box::new(self) }, &options)
+    }
+}
+
+impl Filesystem for Shelf {
+    fn walk(&self, visit: &mut dyn FnMut(Result<FileEntry>)) {
+        self.0.iter().for_each(|(file, _)| visit(Ok(file.clone())));
+    }
+
+    fn label(&self, run: Run) -> Vec<(Run, Kind)> {
+        vec![(run, Kind::Free)]
+    }
+
+    fn open<'a>(&'a self, file: &FileEntry, _: usize) -> Result<Box<dyn ReadAt + 'a>> {
+        let found = self.0.iter().find(|(known, _)| known.inode == file.inode);
+        let none = || Error::new(ErrorKind::NotFound, "no such file");
+        found.map(|(_, bytes)| Box::new(bytes.clone()) as Box<dyn ReadAt>).ok_or_else(none)
+    }
+}
+
+/// A line of `.pgpass` with a password that is made up here.
+fn login(name: &str) -> String {
+    format!("db.{name}.internal:5432:orders:{name}:{}\n", ["Zq", name, "7!kd"].concat())
+}
+
+/// Where parsers found the passwords of `.pgpass` files, and on which line.
+fn logins(outcome: &Outcome) -> Vec<(String, Option<u64>)> {
+    let found = outcome.findings.iter().filter(|f| f.rule.id == "pgpass.password");
+    let place = |f: &crate::finding::Finding| {
+        (String::from_utf8_lossy(f.places[0].locator.path().unwrap()).into(), f.places[0].line)
+    };
+    found.map(place).collect()
+}
+
+/// It passed as if it had been understood.
+#[test]
+fn a_known_file_too_long_for_its_parser_is_told() {
+    let comments = b"# nothing\n".repeat(usize::try_from(ARTIFACT_BYTES / 10 + 99).unwrap());
+    let long = ["# mine\n".as_bytes(), login("anna").as_bytes(), &comments].concat();
+    let outcome = Shelf::default().with(&["/root/.pgpass"], 0, &long).swept();
+    assert_eq!(logins(&outcome), [("/root/.pgpass".to_owned(), Some(2))]);
+    assert!(!outcome.coverage.complete());
+    let told = outcome.coverage.errors().iter().map(|error| error.what.as_str());
+    let expected = "a file that parsers know is too long for them; only its beginning was parsed";
+    assert_eq!(told.collect::<Vec<_>>(), [expected]);
+
+    let outcome = Shelf::default().with(&["/root/notes"], 0, &long).swept();
+    assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
+}
