@@ -1,6 +1,6 @@
 //! The cross-check: every live file with a finding, read again by an independent reader.
 
-use super::plan::{Part, Plan};
+use super::plan::{Part, Plan, names};
 use crate::bytes::ReadAt;
 use crate::coverage::{Coverage, Kind};
 use crate::error::{Error, ErrorKind, Result};
@@ -28,10 +28,8 @@ pub(super) fn run(plan: &Plan, findings: &[Finding], coverage: &mut Coverage) ->
     let mut checks = Vec::new();
     for part in &plan.parts {
         for file in part.files.iter().filter(|file| file.state == FileState::Live) {
-            let at = part.locator(Area::Path(file.path.clone()));
-            if !wanted.contains(&at) {
-                continue;
-            }
+            let mut named = names(file).map(|name| part.locator(Area::Path(name.into())));
+            let Some(at) = named.find(|at| wanted.contains(at)) else { continue };
             let check = catch_unwind(AssertUnwindSafe(|| compare(part, file, at.clone())));
             match check {
                 Ok(check) => checks.extend(check),
@@ -62,7 +60,7 @@ fn compare(part: &Part, file: &FileEntry, locator: Locator) -> Option<CrossCheck
     }
     let ours = filesystem.open(file, number).and_then(|reader| hash(&*reader));
     let mut theirs = Sha256::new();
-    let read = second(bytes, &file.path, &mut |bytes| theirs.update(bytes));
+    let read = second(bytes, locator.path()?, &mut |bytes| theirs.update(bytes));
     let theirs: [u8; 32] = theirs.finalize().into();
     let agreement = match (&ours, read) {
         (_, Err(error)) => Agreement::Refused(error.message()),

@@ -85,6 +85,11 @@ impl Part {
     }
 }
 
+/// Every name of a file.
+pub(super) fn names(file: &FileEntry) -> impl Iterator<Item = &[u8]> {
+    std::iter::once(&file.path).chain(&file.more_paths).map(|path| &**path)
+}
+
 /// Plan the sweep of `target`. What cannot be opened is recorded and swept raw.
 pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
     let mut maker = Maker {

@@ -99,3 +99,13 @@ fn a_known_file_too_long_for_its_parser_is_told() {
     let outcome = Shelf::default().with(&["/root/notes"], 0, &long).swept();
     assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
 }
+
+/// A second name that came first in the alphabet kept the parser from the file.
+#[test]
+fn a_file_is_parsed_under_whichever_of_its_names_is_known() {
+    let names = ["/a/notes", "/b/more", "/root/.pgpass", "/z/last"];
+    let outcome = Shelf::default().with(&names, 0, login("anna").as_bytes()).swept();
+    let found = outcome.findings.iter().filter(|f| f.rule.id == "pgpass.password");
+    let places = found.flat_map(|f| &f.places).filter_map(|place| place.locator.path());
+    assert!(places.into_iter().any(|path| path == b"/root/.pgpass"), "{:?}", outcome.findings);
+}

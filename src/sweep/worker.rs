@@ -3,7 +3,7 @@
 use super::cursor::Unit;
 use super::join::Findings;
 use super::nested::{self, Nested};
-use super::plan::{Item, Part, Plan, What};
+use super::plan::{Item, Part, Plan, What, names};
 use super::read::{all_zero, fill, salvage};
 use super::{Options, nested::overlap_weak};
 use crate::blob::{Blob, Meta};
@@ -258,7 +258,14 @@ impl<'p> Worker<'p> {
             bytes: Cow::Borrowed(buf.get(..head).unwrap_or(&buf)),
             decoded_from: None,
         };
-        if nested::known(&blob) {
+        // Any of its names may be the one that parsers know.
+        let name = names(file).find(|name| {
+            blob.name = Cow::Borrowed(name);
+            nested::known(&blob)
+        });
+        if let Some(name) = name {
+            let source = Source { at: renamed(&source.at, name), ..*source };
+            blob.at = source.at.clone();
             if size > ARTIFACT_BYTES {
                 let what = "a file that parsers know is too long for them; only its beginning was \
                             parsed";
@@ -271,7 +278,7 @@ impl<'p> Worker<'p> {
             if more && fill(source.bytes, run, &mut all).is_ok() {
                 blob.bytes = Cow::Owned(all);
             }
-            self.explore(&blob, source);
+            self.explore(&blob, &source);
         }
         drop(blob);
         buf.clear();
@@ -375,6 +382,16 @@ fn file_locator(part: &Part, file: &FileEntry, stream: &Stream) -> Locator {
         StreamName::Xattr(name) => Some([b"$Xattr/", &**name].concat().into()),
         StreamName::LinkTarget => Some((*b"$Link").into()),
     };
+    at
+}
+
+/// The same stream of the same file under another of its names.
+fn renamed(at: &Locator, name: &[u8]) -> Locator {
+    let mut at = at.clone();
+    match &mut at.area {
+        Area::Path(path) | Area::Deleted { path: Some(path), .. } => *path = name.into(),
+        _ => {}
+    }
     at
 }
 
