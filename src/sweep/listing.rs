@@ -122,8 +122,10 @@ impl Maker<'_> {
                 }
                 shared_left -= shared;
                 let claims = (to_u32(first_claim), to_u32(self.claims.len()));
+                let mut first = true;
                 stretches(part, data, &mut |Stretch { at, run, before }| {
-                    let what = What::File { file, stream, claims, run };
+                    let what = What::File { file, stream, claims, run, first };
+                    first = false;
                     self.items.push(Item { at: at.1, image: at.0, part: number, what });
                     wait(&mut self.later, &before, at);
                 });

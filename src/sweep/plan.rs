@@ -52,8 +52,8 @@ pub(super) struct Item {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum What {
     /// The windows of a file's stream that begin in `run`, with the stream's range of the plan's
-    /// claims.
-    File { file: u32, stream: u16, claims: (u32, u32), run: Run },
+    /// claims, and whether they are the `first` of the stream.
+    File { file: u32, stream: u16, claims: (u32, u32), run: Run, first: bool },
     /// Bytes of the remainder: from `at`, `len` long, and where they lie in the file that owns and
     /// does not show them, or in the volume.
     Raw { len: u64, offset: u64, kind: Kind, owner: Option<u32> },

@@ -109,3 +109,28 @@ fn a_file_is_parsed_under_whichever_of_its_names_is_known() {
     let places = found.flat_map(|f| &f.places).filter_map(|place| place.locator.path());
     assert!(places.into_iter().any(|path| path == b"/root/.pgpass"), "{:?}", outcome.findings);
 }
+
+/// The first bytes that lie anywhere are not the first of the file.
+#[test]
+fn a_file_that_begins_with_a_hole_is_parsed() {
+    let lines = ["\n", &login("anna")].concat();
+    let start = ARTIFACT_BYTES / 2;
+    for hole in [512, 4096, start] {
+        let outcome = Shelf::default().with(&["/root/.pgpass"], hole, lines.as_bytes()).swept();
+        assert_eq!(logins(&outcome), [("/root/.pgpass".to_owned(), None)], "{hole}");
+        assert!(outcome.coverage.complete(), "{hole}");
+    }
+    let far = Shelf::default().with(&["/root/.pgpass"], 2 * ARTIFACT_BYTES, lines.as_bytes());
+    assert!(!far.swept().coverage.complete());
+}
+
+#[test]
+fn lines_of_a_parsed_file_are_counted_from_its_beginning() {
+    let anna = login("anna");
+    for before in [0, 1, 2, 40_000, 200_000] {
+        let text = ["# x\n".repeat(before), anna.clone()].concat();
+        let outcome = Shelf::default().with(&["/root/.pgpass"], 0, text.as_bytes()).swept();
+        let line = Some(before as u64 + 1);
+        assert_eq!(logins(&outcome), [("/root/.pgpass".to_owned(), line)], "{before}");
+    }
+}

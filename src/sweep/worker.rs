@@ -13,7 +13,7 @@ use crate::detect::{Scratch, Window};
 use crate::error::{Error, ErrorKind};
 use crate::filesystem::{FileEntry, FileKind, FileState, Stream, StreamName};
 use crate::finding::{Decoded, Match, Place, State};
-use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES};
+use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES, WINDOW_BYTES};
 use crate::locator::{Area, Locator};
 use crate::run::Run;
 use std::borrow::Cow;
@@ -134,7 +134,8 @@ impl<'p> Worker<'p> {
     }
 
     fn file(&mut self, unit: Unit) {
-        let What::File { file: file_number, stream: number, claims, .. } = unit.item.what else {
+        let What::File { file: file_number, stream: number, claims, run, first } = unit.item.what
+        else {
             return;
         };
         let part = self.part(&unit.item);
@@ -169,7 +170,9 @@ impl<'p> Worker<'p> {
             origin: 0,
         };
         let Swept { lost, at_once } = self.windows(&source, unit.window, stream.size);
-        if at_once && source.from_start && file.kind == FileKind::File {
+        let begins = first && unit.window.start == run.start;
+        let data = stream.name == StreamName::Data && file.kind == FileKind::File;
+        if at_once && begins && data {
             self.artifacts(&source, file, stream.size);
         }
         let mut delivered = 0;
@@ -247,9 +250,14 @@ impl<'p> Worker<'p> {
         }
     }
 
-    /// Give a file that parsers know to them.
+    /// Give a file that parsers know to them. Its first window has just been searched.
     fn artifacts(&mut self, source: &Source<'_>, file: &FileEntry, size: u64) {
         let mut buf = std::mem::take(&mut self.buf);
+        // The first window of a file that begins with a hole is somewhere behind it.
+        let start = Run::new(0, size.min(WINDOW_BYTES));
+        if !source.from_start && fill(source.bytes, start, &mut buf).is_err() {
+            return;
+        }
         let head = usize::try_from(size.min(ARTIFACT_BYTES)).unwrap_or(usize::MAX);
         let mut blob = Blob {
             at: source.at.clone(),
