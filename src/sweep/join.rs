@@ -183,9 +183,10 @@ fn join(kept: &mut Finding, mut other: Finding) {
 
 /// A failed checksum or a published example is a property of the bytes: one rule that knows it is
 /// enough. A locked account is a property of the place: it is harmless only where all places are.
+/// Of two reasons the first of all stays, for workers bring them in any order.
 fn joined_harmless(a: Option<Harmless>, b: Option<Harmless>) -> Option<Harmless> {
-    let of_the_bytes = |h: Option<Harmless>| h.filter(|h| *h != Harmless::Disabled);
-    of_the_bytes(a).or(of_the_bytes(b)).or(a.and(b))
+    let of_the_bytes = |h: &Harmless| *h != Harmless::Disabled;
+    a.into_iter().chain(b).filter(of_the_bytes).min().or(a.and(b))
 }
 
 fn settle(finding: &mut Finding) {
@@ -246,6 +247,32 @@ fn one_view_each(places: &mut Vec<Place>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Which reason was told depended on which worker came first.
+    #[test]
+    fn reasons_join_in_any_order() {
+        let all = [
+            None,
+            Some(Harmless::FailedChecksum),
+            Some(Harmless::Placeholder),
+            Some(Harmless::DocumentationExample),
+            Some(Harmless::KnownPublic),
+            Some(Harmless::Disabled),
+        ];
+        let triples = all.iter().flat_map(|&a| all.iter().map(move |&b| (a, b)));
+        for ((a, b), c) in triples.flat_map(|ab| all.iter().map(move |&c| (ab, c))) {
+            let joined = joined_harmless(joined_harmless(a, b), c);
+            for (x, y, z) in [(b, a, c), (c, b, a), (b, c, a), (c, a, b), (a, c, b)] {
+                assert_eq!(joined_harmless(joined_harmless(x, y), z), joined, "{a:?} {b:?} {c:?}");
+            }
+        }
+        let (disabled, known) = (Some(Harmless::Disabled), Some(Harmless::KnownPublic));
+        for (a, b, expected) in
+            [(disabled, None, None), (disabled, disabled, disabled), (disabled, known, known)]
+        {
+            assert_eq!(joined_harmless(a, b), expected);
+        }
+    }
 
     #[test]
     fn copies_of_a_key_are_one_however_their_lines_are_broken() {
