@@ -1,7 +1,8 @@
 //! The cursor: windows of the plan's items, in order, to whoever asks next.
 
-use super::plan::{Item, Plan, What};
-use super::stretch::next_data;
+use super::plan::{Item, Part, Plan, What};
+use super::stretch::{last_place, next_data};
+use crate::filesystem::Stream;
 use crate::limits::{OVERLAP_BYTES, WINDOW_BYTES};
 use crate::run::{ImageNo, Run};
 use std::cmp::Ordering;
@@ -73,7 +74,7 @@ impl<'p> Cursor<'p> {
         let unit = state.walk.next(self.plan);
         let before = state.places.iter().flatten().min().copied();
         if let Some(place) = state.places.get_mut(worker) {
-            *place = unit.map(place_of);
+            *place = unit.map(|unit| place_of(self.plan, unit));
         }
         let now = state.places.iter().flatten().min().copied();
         drop(state);
@@ -88,13 +89,28 @@ impl<'p> Cursor<'p> {
 
 /// The first byte on the target that a unit may still read from whole blocks. What goes on where
 /// it left off looks back a little; what a file in pieces reads further back is kept for it.
-fn place_of(unit: Unit) -> (ImageNo, u64) {
+fn place_of(plan: &Plan, unit: Unit) -> (ImageNo, u64) {
     let Item { image, at: start, .. } = unit.item;
-    let into = match unit.item.what {
-        What::Raw { .. } => unit.window.start,
-        What::File { run, .. } => unit.window.start.saturating_sub(run.start),
-    };
-    (image, start.max(start.saturating_add(into).saturating_sub(OVERLAP_BYTES)))
+    match unit.item.what {
+        What::Raw { .. } => {
+            let at = start.saturating_add(unit.window.start).saturating_sub(OVERLAP_BYTES);
+            (image, start.max(at))
+        }
+        // The holes of a file take no room on the disk.
+        What::File { .. } => {
+            let found = stream_of(plan, &unit.item);
+            let last = found.and_then(|(part, stream)| last_place(part, stream, unit.window));
+            last.map_or((image, start), |place| place.max((image, start)))
+        }
+    }
+}
+
+/// The part and the stream that an item of a file is about.
+fn stream_of<'p>(plan: &'p Plan, item: &Item) -> Option<(&'p Part, &'p Stream)> {
+    let What::File { file, stream, .. } = item.what else { return None };
+    let part = plan.parts.get(usize::from(item.part))?;
+    let file = part.files.get(usize::try_from(file).ok()?)?;
+    Some((part, file.streams.get(usize::from(stream))?))
 }
 
 fn next_window(plan: &Plan, item: &Item, from: u64) -> Option<Run> {
@@ -103,11 +119,43 @@ fn next_window(plan: &Plan, item: &Item, from: u64) -> Option<Run> {
             let window = Run::between(from, from.saturating_add(WINDOW_BYTES).min(len));
             (!window.is_empty()).then_some(window)
         }
-        What::File { file, stream, run, .. } => {
-            let part = plan.parts.get(usize::from(item.part))?;
-            let file = part.files.get(usize::try_from(file).ok()?)?;
-            let stream = file.streams.get(usize::from(stream))?;
+        What::File { run, .. } => {
+            let (_, stream) = stream_of(plan, item)?;
             next_data(stream, from.max(run.start)).filter(|window| window.start < run.end())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filesystem::{At, Extent, StreamName};
+    use crate::sweep::stretch::stretches;
+
+    /// The sweep said that it was beyond blocks it had still to read, as many as there were holes.
+    #[test]
+    fn holes_do_not_move_the_sweep_on() {
+        const PIECE: u64 = 4096;
+        let extent = |n| Extent { file_offset: n * 8 * PIECE, len: PIECE, at: At::Disk(n * PIECE) };
+        let extents: Box<[Extent]> = (0..4096).map(extent).collect();
+        let stream = Stream { name: StreamName::Data, size: 4096 * 8 * PIECE, extents };
+        let (plan, mut items) = (Plan::of(stream), Vec::new());
+        let (part, stream) = (&plan.parts[0], &plan.parts[0].files[0].streams[0]);
+        stretches(part, stream, &mut |stretch| {
+            let claims = (0, 0);
+            let first = items.is_empty();
+            let what = What::File { file: 0, stream: 0, claims, run: stretch.run, first };
+            items.push(Item { at: stretch.at.1, image: stretch.at.0, part: 0, what });
+        });
+        let plan = Plan { items, ..Plan::of(stream.clone()) };
+        let mut walk = Walk::default();
+        let mut last = 0;
+        while let Some(unit) = walk.next(&plan) {
+            let at = place_of(&plan, unit).1;
+            let read = unit.window.start / (8 * PIECE) * PIECE;
+            assert!(last <= at && at <= read && read <= at + 64 * 1024, "{unit:?} at {at}");
+            last = at;
+        }
+        assert!(last > 4000 * PIECE / 2, "{last}");
     }
 }

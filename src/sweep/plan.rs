@@ -145,3 +145,41 @@ impl Plan {
         all.get(first..after).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+impl Plan {
+    /// A plan without items, of one file with one stream, on nothing.
+    pub(super) fn of(stream: crate::filesystem::Stream) -> Plan {
+        use crate::filesystem::{FileKind, FileState, Times};
+        let file = FileEntry {
+            path: (*b"/file").into(),
+            more_paths: Box::default(),
+            inode: 1,
+            kind: FileKind::File,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            links: 1,
+            times: Times::default(),
+            state: FileState::Live,
+            streams: Box::new([stream]),
+        };
+        let part = Part {
+            root: "x".into(),
+            volume: None,
+            bytes: None,
+            filesystem: None,
+            driver: None,
+            files: vec![file],
+        };
+        Plan {
+            images: Vec::new(),
+            parts: vec![part],
+            items: Vec::new(),
+            claims: Vec::new(),
+            later: Vec::new(),
+            volumes: Vec::new(),
+            undelivered: Mutex::default(),
+        }
+    }
+}

@@ -27,11 +27,7 @@ pub(super) fn stretches(part: &Part, stream: &Stream, visit: &mut dyn FnMut(Stre
     let mut from = 0;
     while let Some(window) = next_data(stream, from) {
         from = window.end();
-        let seen = Run::between(
-            window.start.saturating_sub(OVERLAP_BYTES),
-            window.end().saturating_add(OVERLAP_BYTES).min(stream.size),
-        );
-        let mut pieces = places(part, stream, seen);
+        let mut pieces = places(part, stream, window);
         match (pieces.as_slice(), &mut onward) {
             ([_], Some(stretch)) if stretch.run.end() == window.start => {
                 stretch.run = Run::between(stretch.run.start, window.end());
@@ -53,8 +49,17 @@ pub(super) fn stretches(part: &Part, stream: &Stream, visit: &mut dyn FnMut(Stre
     onward.into_iter().for_each(visit);
 }
 
-/// Where the bytes of `seen` lie on the target, neighbours joined.
-fn places(part: &Part, stream: &Stream, seen: Run) -> Vec<(ImageNo, Run)> {
+/// Where the last of the pieces begins that a window is read from.
+pub(super) fn last_place(part: &Part, stream: &Stream, window: Run) -> Option<(ImageNo, u64)> {
+    places(part, stream, window).iter().map(|(image, run)| (*image, run.start)).max()
+}
+
+/// Where the bytes of a window and what surrounds it lie on the target, neighbours joined.
+fn places(part: &Part, stream: &Stream, window: Run) -> Vec<(ImageNo, Run)> {
+    let seen = Run::between(
+        window.start.saturating_sub(OVERLAP_BYTES),
+        window.end().saturating_add(OVERLAP_BYTES).min(stream.size),
+    );
     let mut found: Vec<(ImageNo, Run)> = Vec::new();
     let first =
         stream.extents.partition_point(|e| e.file_offset.saturating_add(e.len) <= seen.start);
