@@ -52,6 +52,7 @@ fn run(
 ) {
     let cursor = Cursor::new(plan, options.jobs);
     std::thread::scope(|scope| {
+        let stop = Stop(&plan.images);
         let ahead = scope.spawn(|| prefetch::run(plan));
         let shares = rayon_broadcast(options.jobs, |number| {
             let mut worker = Worker::new(plan, options, again);
@@ -60,7 +61,7 @@ fn run(
             }
             worker.finish()
         });
-        plan.images.iter().filter_map(|image: &Image| image.ahead.as_ref()).for_each(|c| c.stop());
+        drop(stop);
         for (share, swept) in shares {
             findings.merge(share);
             coverage.merge(swept);
@@ -69,11 +70,67 @@ fn run(
     });
 }
 
+/// Dropped, it stops what fetches ahead, which would else wait for the workers: for ever, if one of
+/// them failed.
+struct Stop<'a>(&'a [Image]);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.iter().filter_map(|image| image.ahead.as_ref()).for_each(|cache| cache.stop());
+    }
+}
+
 /// Run `work` once on each of `jobs` threads and collect what they return, in thread order.
 fn rayon_broadcast<T: Send>(jobs: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     match rayon::ThreadPoolBuilder::new().num_threads(jobs.max(1)).build() {
         Ok(pool) => pool.broadcast(|context| work(context.index())),
         // Without threads of its own the sweep still runs, on the caller's.
         Err(_) => vec![work(0)],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::What;
+    use super::super::{FingerprintKey, Progress};
+    use super::*;
+    use crate::coverage::Kind;
+    use crate::detect::Engine;
+    use crate::filesystem::{Stream, StreamName};
+    use crate::image::cache::{Cache, Completion};
+    use crate::limits::BLOCK_BYTES;
+    use crate::run::{ImageNo, Run, RunSet};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::{Arc, Mutex};
+
+    /// The scan waited for ever: nobody told the prefetcher that there was nothing more to come.
+    #[test]
+    fn a_worker_that_fails_ends_the_sweep() {
+        let len = 64 * BLOCK_BYTES;
+        let written = RunSet::from_runs(vec![Run::new(0, len)]);
+        let waiting: Mutex<Vec<Completion>> = Mutex::default();
+        let fetch = Box::new(move |_, completion| waiting.lock().unwrap().push(completion));
+        let cache = Arc::new(Cache::new(ImageNo(0), len, written.clone(), 0, fetch));
+        let bytes: Arc<dyn crate::bytes::ReadAt> = Arc::<Cache>::clone(&cache);
+        let image =
+            Image { number: ImageNo(0), name: "x".into(), bytes, written, ahead: Some(cache) };
+        let mut plan =
+            Plan::of(Stream { name: StreamName::Data, size: 0, extents: Box::default() });
+        plan.images.push(image);
+        // No plan has items of a part that is not there: a worker fails on it wherever it looks.
+        let what = What::Raw { len, offset: 0, kind: Kind::Gap, owner: None };
+        plan.items.push(Item { at: 0, image: ImageNo(0), part: 7, what });
+        let options = Options {
+            engine: &Engine::builtin().unwrap(),
+            jobs: 2,
+            key: &FingerprintKey::ephemeral([1; 32]),
+            cross_check: false,
+            progress: &Progress::default(),
+        };
+        let (mut findings, mut coverage) = (Findings::new(options.key), Coverage::default());
+        let swept = catch_unwind(AssertUnwindSafe(|| {
+            run(&plan, &options, false, (&mut findings, &mut coverage));
+        }));
+        assert!(swept.is_err());
     }
 }
