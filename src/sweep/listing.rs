@@ -147,9 +147,17 @@ impl Maker<'_> {
         if self.parts.last().is_none_or(|part| part.bytes.is_none()) {
             return;
         }
+        let mut told = false;
         for &run in rest.runs() {
             let mut at = run.start;
-            let coarse = self.items.len() > limits::RAW_ITEMS;
+            let coarse = self.labels_left == 0;
+            if coarse && !told {
+                told = true;
+                let at = self.parts.last().map(|part| part.locator(Area::Whole));
+                let what = "in too many pieces to tell free space and metadata apart: from here \
+                            on, what no file shows is called slack";
+                self.coverage.remark(at, what);
+            }
             for (labelled, kind) in if coarse { Vec::new() } else { self.label(run) } {
                 let labelled = Run::between(labelled.start.max(at), labelled.end().min(run.end()));
                 // What a filesystem leaves unlabelled is still swept.
@@ -248,5 +256,100 @@ fn wait(later: &mut [Vec<Later>], before: &[(ImageNo, Run)], at: (ImageNo, u64))
         if later.len() < limits::LATER_PIECES {
             later.extend(Later::parts(*run, at.1));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::ReadAt;
+    use crate::coverage::Coverage;
+
+    /// A disk of zeros.
+    struct Zeros(u64);
+
+    impl ReadAt for Zeros {
+        fn len(&self) -> u64 {
+            self.0
+        }
+
+        fn read_at(&self, _: u64, buf: &mut [u8]) -> Result<()> {
+            buf.fill(0);
+            Ok(())
+        }
+
+        fn locate(&self, run: Run) -> Vec<(ImageNo, Run)> {
+            vec![(ImageNo(0), run)]
+        }
+    }
+
+    /// A filesystem without files, of which every other kilobyte is free.
+    struct Striped;
+
+    impl Filesystem for Striped {
+        fn walk(&self, _: &mut dyn FnMut(Result<FileEntry>)) {}
+
+        fn label(&self, run: Run) -> Vec<(Run, Kind)> {
+            let stripes = (run.start / 1024..run.end() / 1024).map(|n| {
+                let kind = if n % 2 == 0 { Kind::Free } else { Kind::Metadata };
+                (Run::new(n * 1024, 1024), kind)
+            });
+            stripes.collect()
+        }
+
+        fn open<'a>(&'a self, _: &FileEntry, _: usize) -> Result<Box<dyn ReadAt + 'a>> {
+            Err(Error::new(ErrorKind::NotFound, "no such file"))
+        }
+    }
+
+    /// How many items there are of each kind, and what is remarked, with `files` items before.
+    fn labelled(files: usize, labels_left: usize) -> (Vec<usize>, Vec<String>) {
+        const LEN: u64 = 64 * 1024;
+        let mut coverage = Coverage::default();
+        let root: Arc<str> = "x".into();
+        let (bytes, filesystem) = (Arc::new(Zeros(LEN)), Box::new(Striped));
+        let part = Part {
+            root,
+            volume: None,
+            bytes: Some(bytes),
+            filesystem: Some(filesystem),
+            driver: None,
+            files: Vec::new(),
+        };
+        let what =
+            What::File { file: 0, stream: 0, claims: (0, 0), run: Run::new(0, 1), first: true };
+        let mut maker = Maker {
+            coverage: &mut coverage,
+            parts: vec![part],
+            items: vec![Item { at: 0, image: ImageNo(0), part: 0, what }; files],
+            claims: Vec::new(),
+            later: Vec::new(),
+            volumes: Vec::new(),
+            available: vec![RunSet::from_runs(vec![Run::new(0, LEN)])],
+            labels_left,
+        };
+        let taken = (1..8).map(|n| Run::new(n * 8192 - 1024, 1024)).collect();
+        maker.remainder(Run::new(0, LEN), &RunSet::from_runs(taken));
+        let raw = maker.items.iter().filter_map(|item| match item.what {
+            What::Raw { kind, len, .. } => Some((kind, len)),
+            What::File { .. } => None,
+        });
+        let raw: Vec<(Kind, u64)> = raw.collect();
+        assert_eq!(raw.iter().map(|(_, len)| len).sum::<u64>(), LEN - 7 * 1024);
+        let of = |kind| raw.iter().filter(|(of, _)| *of == kind).count();
+        let counts = [Kind::Free, Kind::Metadata, Kind::Slack].map(of);
+        coverage.written = 0;
+        coverage.seal();
+        (counts.into(), coverage.errors().iter().map(|error| error.what.clone()).collect())
+    }
+
+    /// Files counted as pieces of the remainder, which then was all called slack, and nobody said.
+    #[test]
+    fn labels_end_with_too_many_pieces_and_not_with_files() {
+        assert_eq!(labelled(9, 1000), (vec![32, 25, 0], Vec::new()));
+        assert_eq!(labelled(5000, 1000), (vec![32, 25, 0], Vec::new()));
+        let (counts, remarks) = labelled(9, 16);
+        assert_eq!(counts, [12, 9, 5]);
+        assert!(remarks.len() == 1 && remarks[0].starts_with("in too many pieces"), "{remarks:?}");
     }
 }

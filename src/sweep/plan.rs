@@ -7,6 +7,7 @@ use crate::coverage::{Coverage, Kind};
 use crate::filesystem::{Driver, FileEntry, Filesystem};
 use crate::image::Image;
 use crate::image::cache::Later;
+use crate::limits;
 use crate::locator::{Area, Locator};
 use crate::outcome::VolumeSummary;
 use crate::run::{ImageNo, Run, RunSet};
@@ -100,6 +101,7 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
         later: Vec::new(),
         volumes: Vec::new(),
         available: Vec::new(),
+        labels_left: limits::RAW_ITEMS,
     };
     let images = match target {
         Target::Images(images) => {
@@ -132,6 +134,8 @@ pub(super) struct Maker<'a> {
     pub(super) volumes: Vec<VolumeSummary>,
     /// By image: written bytes no item covers yet.
     pub(super) available: Vec<RunSet>,
+    /// Items of the remainder that may still get their own label.
+    pub(super) labels_left: usize,
 }
 
 impl Plan {

@@ -256,6 +256,7 @@ impl Maker<'_> {
             }
             offset += run.len;
         }
+        self.labels_left = self.labels_left.saturating_sub(items.len());
         self.items.extend(items);
     }
 
