@@ -244,8 +244,8 @@ pub const YAML_SCALARS: usize = 50_000;
 /// out each other's blocks.
 pub const CACHE_BLOCKS_MIN: usize = 16;
 
-/// Blocks of one read that are fetched side by side; a larger read goes on group by group, so
-/// that one reader cannot fill the cache.
+/// Blocks of one read that are fetched side by side at most; a larger read goes on group by group,
+/// so that one reader cannot fill the cache. Groups are smaller while many readers are at it.
 pub const CACHE_READ_BLOCKS: usize = 8;
 
 /// The share of the block cache that stays for whole blocks, one part in so many; the rest may be

@@ -3,7 +3,8 @@
 //! A block is listed or not; one that is not reads as zeros and is never fetched. A listed block is
 //! fetched once, whoever asks first: later readers wait for the same flight. What is held counts
 //! against one bound, blocks on their way included; fetching ahead stops at half of it, reading on
-//! demand never waits for room. When room is needed, blocks the sweep has passed go first, then
+//! demand never waits for room: a reader gets one block after the other, and several side by side
+//! while what all readers have in hand is less than half. When room is needed, blocks the sweep has passed go first, then
 //! the ones read longest ago, then what was read before the sweep came to it (by planning, by a
 //! file in pieces), and last what was fetched ahead and not yet read: throwing that away would buy
 //! it twice. What the sweep is still to read
@@ -71,6 +72,18 @@ enum Ticket {
     Ready(Data),
     Failed(Arc<Error>),
     Wait { flight: Flight, start: bool },
+}
+
+/// Blocks a reader has in hand or waits for; they stay in memory whatever the store throws out.
+struct Loan<'a> {
+    shared: &'a Shared,
+    blocks: usize,
+}
+
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        self.shared.store().give_back(self.blocks);
+    }
 }
 
 /// The duty to say what became of one block. Dropped without a word, the block has failed.
@@ -216,19 +229,27 @@ impl Cache {
         (self.fetch)(block, Completion { shared, block, flight, done: false });
     }
 
-    /// What there is for the part of `run` in each of `blocks` now, having started every fetch that was missing.
-    fn tickets(&self, blocks: &[u64], run: Run) -> Vec<Ticket> {
+    /// What there is for the part of `run` in the first of `blocks` now, and in as many of the
+    /// others as may be lent besides, having started every fetch that was missing.
+    fn tickets(&self, blocks: &[u64], run: Run) -> (Vec<Ticket>, Loan<'_>) {
+        let mut loan = Loan { shared: &self.shared, blocks: 0 };
+        let mut tickets = Vec::with_capacity(blocks.len());
         let mut store = self.shared.store();
-        let tickets: Vec<Ticket> = blocks
-            .iter()
-            .map(|&block| {
-                if self.is_listed(block) {
-                    store.ask(block, block_run(block).intersect(run))
-                } else {
-                    Ticket::Ready(Data::Zeros)
-                }
-            })
-            .collect();
+        for &block in blocks {
+            if !tickets.is_empty() && !store.may_lend() {
+                break;
+            }
+            let ticket = if self.is_listed(block) {
+                store.ask(block, block_run(block).intersect(run))
+            } else {
+                Ticket::Ready(Data::Zeros)
+            };
+            if matches!(ticket, Ticket::Wait { .. } | Ticket::Ready(Data::Bytes(_))) {
+                store.lend();
+                loan.blocks = loan.blocks.saturating_add(1);
+            }
+            tickets.push(ticket);
+        }
         drop(store);
         self.shared.room.notify_all();
         for (&block, ticket) in blocks.iter().zip(&tickets) {
@@ -236,7 +257,7 @@ impl Cache {
                 self.start(block, Arc::clone(flight));
             }
         }
-        tickets
+        (tickets, loan)
     }
 
     fn redeem(&self, block: u64, ticket: Ticket) -> Result<Data> {
@@ -271,9 +292,12 @@ impl ReadAt for Cache {
             return Err(past_end(offset, buf.len(), self.len));
         }
         let blocks: Vec<u64> = blocks_of(run).collect();
-        let mut rest = buf;
-        for group in blocks.chunks(CACHE_READ_BLOCKS) {
-            for (&block, ticket) in group.iter().zip(self.tickets(group, run)) {
+        let (mut rest, mut left) = (buf, blocks.as_slice());
+        while !left.is_empty() {
+            let (tickets, loan) = self.tickets(left.get(..CACHE_READ_BLOCKS).unwrap_or(left), run);
+            let (group, after) = left.split_at(tickets.len().min(left.len()));
+            left = after;
+            for (&block, ticket) in group.iter().zip(tickets) {
                 let data = self.redeem(block, ticket)?;
                 let part = block_run(block).intersect(run);
                 let len = usize::try_from(part.len).unwrap_or(0);
@@ -281,6 +305,7 @@ impl ReadAt for Cache {
                 copy(&data, part.start.checked_rem(BLOCK_BYTES).unwrap_or(0), head)?;
                 rest = tail;
             }
+            drop(loan);
         }
         Ok(())
     }

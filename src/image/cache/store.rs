@@ -26,6 +26,8 @@ pub struct Counters {
     pub failed: u64,
     /// The most blocks that were held or on their way at one time.
     pub peak_blocks: usize,
+    /// The most blocks that readers had in hand or waited for at one time.
+    pub peak_lent: usize,
 }
 
 /// A block that could not be had.
@@ -86,6 +88,8 @@ pub(super) struct Store {
     clock: u64,
     pinned: usize,
     unread: usize,
+    /// Blocks that readers have in hand or wait for.
+    lent: usize,
 }
 
 impl Store {
@@ -109,7 +113,23 @@ impl Store {
             clock: 0,
             pinned: 0,
             unread: 0,
+            lent: 0,
         }
+    }
+
+    /// Whether a reader that has a block in hand may have one more. Each may always have one, so
+    /// that no reader waits for another.
+    pub(super) fn may_lend(&self) -> bool {
+        self.lent < self.capacity.div_ceil(2)
+    }
+
+    pub(super) fn lend(&mut self) {
+        self.lent = self.lent.saturating_add(1);
+        self.counters.peak_lent = self.counters.peak_lent.max(self.lent);
+    }
+
+    pub(super) fn give_back(&mut self, blocks: usize) {
+        self.lent = self.lent.saturating_sub(blocks);
     }
 
     /// What a reader of `run`, which lies in `block`, gets now; the reader starts the fetch when it

@@ -157,6 +157,72 @@ fn fetching_ahead_waits_for_room_and_reading_never_does() {
     assert!(flights.try_recv().is_err(), "after stop nothing more is wanted");
 }
 
+/// Every reader had eight blocks on their way, however many readers there were: 209 MB of a cache
+/// of 8 MB.
+#[test]
+fn many_readers_share_half_of_the_cache() {
+    const READERS: usize = 64;
+    let (cache, flights) = held_back(READERS as u64 * 8, 16 * BLOCK_BYTES);
+    let readers: Vec<_> = (0..READERS as u64)
+        .map(|n| {
+            let cache = Arc::clone(&cache);
+            std::thread::spawn(move || {
+                let mut buf = vec![0; usize::try_from(8 * BLOCK_BYTES).unwrap()];
+                cache.read_at(n * 8 * BLOCK_BYTES, &mut buf).unwrap();
+                let firsts = buf.chunks(usize::try_from(BLOCK_BYTES).unwrap()).map(|b| b[0]);
+                assert!(firsts.zip(n * 8..).all(|(byte, block)| byte == content(block)[0]));
+            })
+        })
+        .collect();
+    // The first has half of the cache, and all others one block each.
+    let first: Vec<_> = (0..8 + READERS - 1).map(|_| flights.recv().unwrap()).collect();
+    assert!(flights.try_recv().is_err(), "nothing else is under way");
+    let land = |(block, completion): (u64, Completion)| {
+        completion.done(Ok(Fetched::Bytes(content(block))));
+    };
+    first.into_iter().for_each(land);
+    (8 + READERS - 1..READERS * 8).for_each(|_| land(flights.recv().unwrap()));
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    let counters = cache.counters();
+    assert!(counters.peak_lent < 8 + READERS, "{counters:?}");
+    assert_eq!(counters.fetches, READERS as u64 * 8);
+}
+
+/// Readers, a walker and eviction all at once come to an end, whatever is lost on the way.
+#[test]
+fn a_crowd_of_readers_comes_to_an_end() {
+    let fetch: Fetch = Box::new(|block, completion| match block % 7 {
+        0 => drop(completion),
+        1 => completion.done(Ok(Fetched::Zeros)),
+        _ => drop(std::thread::spawn(move || {
+            completion.done(Ok(Fetched::Bytes(content(block))));
+        })),
+    });
+    let listed = RunSet::from_runs(vec![blocks(0, 200)]);
+    let cache = Arc::new(Cache::new(ImageNo(0), 200 * BLOCK_BYTES, listed, 0, fetch));
+    cache.sweep_begins(Vec::new());
+    std::thread::scope(|scope| {
+        scope.spawn(|| cache.want(blocks(0, 200)));
+        let readers: Vec<_> = (0..32)
+            .map(|n| {
+                let cache = &cache;
+                scope.spawn(move || {
+                    let mut buf = vec![0; usize::try_from(5 * BLOCK_BYTES).unwrap()];
+                    for first in (0..195).step_by(5) {
+                        let _ = cache.read_at((first + n) % 195 * BLOCK_BYTES, &mut buf);
+                    }
+                })
+            })
+            .collect();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        cache.stop();
+    });
+    let counters = cache.counters();
+    assert!(counters.peak_lent < 8 + 32, "{counters:?}");
+    let mut one = [0; 1];
+    assert!(cache.read_at(2 * BLOCK_BYTES, &mut one).is_ok());
+}
+
 #[test]
 fn what_was_fetched_ahead_and_passed_unread_gives_its_room_back() {
     let (cache, bought) = instant(64, 16 * BLOCK_BYTES);
