@@ -3,6 +3,7 @@
 //! Planning reads a few kilobytes each of very many blocks (directories lie everywhere). Each of
 //! those is wanted whole again once the sweep gets there, and would otherwise be bought twice.
 
+use super::store::Bits;
 use lz4_flex::block;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 pub(super) struct Packed {
     blocks: BTreeMap<u64, Box<[u8]>>,
     bytes: u64,
+    /// Blocks of which packing saves too little.
+    noise: Bits,
     /// Where blocks are packed, so that each is then copied into no more than it needs: cut down
     /// from the most it might have needed, it would leave a hole no block fits into.
     desk: Vec<u8>,
@@ -20,7 +23,7 @@ impl Packed {
     /// Keep `block`, unless packing saves too little or `room_bytes` are full. Returns whether it
     /// is kept.
     pub(super) fn keep(&mut self, number: u64, block: &[u8], room_bytes: u64) -> bool {
-        if room_bytes <= self.bytes {
+        if room_bytes <= self.bytes || self.noise.get(number) {
             return false;
         }
         self.desk.resize(block::get_maximum_output_size(block.len()), 0);
@@ -33,7 +36,15 @@ impl Packed {
             self.bytes = self.bytes.saturating_add(len);
             self.blocks.insert(number, packed.into());
         }
+        if !worth {
+            self.noise.set(number);
+        }
         worth && fits
+    }
+
+    /// Whether packing the block was tried, and saved too little.
+    pub(super) fn is_noise(&self, number: u64) -> bool {
+        self.noise.get(number)
     }
 
     /// The block, whole again; it is not kept here any longer.
@@ -89,9 +100,9 @@ mod tests {
                 u8::try_from(n.wrapping_mul(0x9e37_79b1).rotate_left(n % 31) >> 24).unwrap_or(0)
             })
             .collect();
-        assert!(!packed.keep(1, &noise, 9999));
+        assert!(!packed.keep(1, &noise, 9999) && packed.is_noise(1));
         assert!(packed.keep(2, &[5; 4096], 9999));
-        assert!(!packed.keep(3, &[6; 4096], packed.bytes()));
+        assert!(!packed.keep(3, &[6; 4096], packed.bytes()) && !packed.is_noise(3));
         packed.passed(2);
         assert!(packed.has(2));
         packed.passed(3);

@@ -387,7 +387,7 @@ impl Store {
 
 /// A growing set of block numbers, an eighth of a byte each.
 #[derive(Default)]
-struct Bits {
+pub(super) struct Bits {
     words: Vec<u64>,
 }
 
@@ -398,12 +398,12 @@ impl Bits {
         (word, 1_u64.checked_shl(shift).unwrap_or(0))
     }
 
-    fn get(&self, block: u64) -> bool {
+    pub(super) fn get(&self, block: u64) -> bool {
         let (word, bit) = Bits::place(block);
         self.words.get(word).is_some_and(|w| w & bit != 0)
     }
 
-    fn set(&mut self, block: u64) {
+    pub(super) fn set(&mut self, block: u64) {
         let (word, bit) = Bits::place(block);
         if self.words.len() <= word {
             self.words.resize(word.saturating_add(1), 0);
