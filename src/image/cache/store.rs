@@ -186,13 +186,13 @@ impl Store {
             || self.coming.contains_key(&block))
     }
 
-    /// Whether one more block may be fetched ahead. What planning keeps narrows it, and an eighth
-    /// stays free for reads on demand.
+    /// Whether one more block may be fetched ahead. What planning keeps narrows it, down to an
+    /// eighth, and another eighth stays free for reads on demand.
     pub(super) fn has_room_ahead(&self) -> bool {
-        let half = self.capacity.div_ceil(2);
+        let (half, eighth) = (self.capacity.div_ceil(2), self.capacity.div_ceil(8));
         let apart = self.pinned.saturating_add(self.used_by_parts());
         let free = self.capacity.saturating_sub(apart);
-        let bound = half.min(free.saturating_sub(self.capacity.div_ceil(8))).max(1);
+        let bound = half.min(free.saturating_sub(eighth)).max(eighth);
         self.coming.len().saturating_add(self.unread) < bound
     }
 
@@ -296,18 +296,46 @@ impl Store {
     /// Throw out blocks until `more` fit. What is on its way cannot be thrown out.
     fn make_room(&mut self, more: usize) {
         while self.capacity < self.used().saturating_add(more) {
-            let Some(&(_, _, block)) = self.order.first() else {
+            let Some(&(class, _, block)) = self.order.first() else {
                 return;
             };
-            self.evict(block);
+            if class != Class::Pinned || !self.pack_pinned() {
+                self.evict(block);
+            }
         }
+    }
+
+    /// Pack the first block that the sweep has still to pass and that can be packed, so that none
+    /// need go for good. Returns whether there was one.
+    fn pack_pinned(&mut self) -> bool {
+        let room_bytes = self.parts_bytes().saturating_sub(self.kept.bytes());
+        let pinned = |&&(class, ..): &&(Class, u64, u64)| class == Class::Pinned;
+        loop {
+            let mut blocks = self.order.iter().take_while(pinned).map(|(_, _, block)| *block);
+            let Some(block) = blocks.find(|block| !self.packed.is_noise(*block)) else {
+                return false;
+            };
+            let Some(held) = self.held.get(&block) else { return false };
+            if self.packed.keep(block, &held.bytes, room_bytes) {
+                self.release(block);
+                return true;
+            }
+            if !self.packed.is_noise(block) {
+                return false;
+            }
+        }
+    }
+
+    /// Bytes that what is left of blocks may take.
+    fn parts_bytes(&self) -> u64 {
+        let whole_bytes = u64::try_from(self.capacity).unwrap_or(0).saturating_mul(BLOCK_BYTES);
+        whole_bytes.saturating_sub(whole_bytes / CACHE_WHOLE_SHARE)
     }
 
     /// Let go of a block, but for what the sweep is still to read of it.
     fn evict(&mut self, block: u64) {
         let Some(bytes) = self.release(block) else { return };
-        let whole_bytes = u64::try_from(self.capacity).unwrap_or(0).saturating_mul(BLOCK_BYTES);
-        let parts_bytes = whole_bytes.saturating_sub(whole_bytes / CACHE_WHOLE_SHARE);
+        let parts_bytes = self.parts_bytes();
         let room_bytes = parts_bytes.saturating_sub(self.kept.bytes());
         if self.passed <= block && self.packed.keep(block, &bytes, room_bytes) {
             return;

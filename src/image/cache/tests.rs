@@ -264,6 +264,56 @@ fn what_planning_read_is_not_bought_again() {
     assert!(cache.counters().peak_blocks <= 128);
 }
 
+/// A block of which half is noise, so that it packs to half.
+fn half_noise(block: u64) -> Vec<u8> {
+    let mut state = block;
+    let mut bytes = content(block);
+    for byte in bytes.iter_mut().skip(1).take(256 * 1024) {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        *byte = state.to_le_bytes()[7];
+    }
+    bytes
+}
+
+/// What planning keeps left room for one block ahead of the sweep.
+#[test]
+fn a_sweep_fetches_ahead_however_much_planning_keeps() {
+    let planning = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let (send, flights) = mpsc::channel();
+    let fetch: Fetch = {
+        let (planning, send) = (Arc::clone(&planning), Mutex::new(send));
+        Box::new(move |block, completion| {
+            if planning.load(Ordering::Relaxed) {
+                return completion.done(Ok(Fetched::Bytes(half_noise(block))));
+            }
+            let _ = send.lock().unwrap().send((block, completion));
+        })
+    };
+    let listed = RunSet::from_runs(vec![blocks(0, 1000)]);
+    let cache = Cache::new(ImageNo(0), 1000 * BLOCK_BYTES, listed, 64 * MIB, fetch);
+    let planned = 800..990;
+    for block in planned.clone() {
+        byte(&cache, block * BLOCK_BYTES).unwrap();
+    }
+    cache.sweep_begins(Vec::new());
+    planning.store(false, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        scope.spawn(|| cache.want(blocks(0, 100)));
+        let minute = std::time::Duration::from_secs(100);
+        let ahead: Vec<_> = (0..16).map(|_| flights.recv_timeout(minute).unwrap()).collect();
+        cache.stop();
+        for (block, completion) in ahead {
+            completion.done(Ok(Fetched::Bytes(content(block))));
+        }
+    });
+    for block in planned.clone() {
+        assert_eq!(byte(&cache, block * BLOCK_BYTES).unwrap(), content(block)[0]);
+    }
+    let counters = cache.counters();
+    assert_eq!((counters.fetches, counters.refetches), (190 + 16, 0), "{counters:?}");
+    assert!(counters.peak_blocks <= 128, "{counters:?}");
+}
+
 #[test]
 fn a_disk_order_sweep_buys_each_block_once() {
     let (cache, bought) = instant(3000, 64 * MIB);
