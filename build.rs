@@ -1,18 +1,25 @@
-//! Lists `signatures/*.toml`, so that a new signature file needs no registration.
+//! Lists `signatures/*.toml` and `signatures/known/*.txt`, so that a new file there needs no
+//! registration.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs, io};
 
-#[expect(clippy::disallowed_methods, reason = "a build script writes into its output directory")]
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=signatures");
+    list("signatures", "toml", "signatures.rs")?;
+    list("signatures/known", "txt", "known.rs")
+}
+
+/// Write name and text of the files of one folder as a table.
+#[expect(clippy::disallowed_methods, reason = "a build script writes into its output directory")]
+fn list(folder: &str, extension: &str, table_name: &str) -> io::Result<()> {
     let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
     let mut files = Vec::new();
-    for entry in fs::read_dir(Path::new(&root).join("signatures"))? {
+    for entry in fs::read_dir(Path::new(&root).join(folder))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path.extension().is_some_and(|found| found == extension) {
             files.push(path);
         }
     }
@@ -25,5 +32,5 @@ fn main() -> io::Result<()> {
     }
     table.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;
-    fs::write(Path::new(&out).join("signatures.rs"), table)
+    fs::write(Path::new(&out).join(table_name), table)
 }

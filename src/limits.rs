@@ -364,3 +364,9 @@ pub const ESCAPED_BACK_BYTES: usize = 4 * 1024;
 
 /// Packed streams that are looked for in one text of base64.
 pub const PACKED_PER_TEXT: usize = 4;
+
+// Pairs.
+
+/// How far apart the halves of a pair may stand: a profile, a provider block or a service's
+/// settings are shorter. Less than what a window sees beyond its edges.
+pub const PAIR_BYTES: usize = 8 * 1024;

@@ -1,6 +1,7 @@
 //! Judgement that all parsers share: which names mean a secret, and which values are stand-ins.
 
 use super::piece::Piece;
+use crate::credential::known;
 use crate::finding::{Grade, Harmless, Match, Rule, Secret, Severity, Subject};
 use crate::run::Run;
 
@@ -36,6 +37,8 @@ pub(super) fn decoded(
     }
     if is_placeholder(value) {
         found.harmless = Some(Harmless::Placeholder);
+    } else if known::example(value).is_some() {
+        found.harmless = Some(Harmless::DocumentationExample);
     }
     found
 }
@@ -213,11 +216,13 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let variable = first == b'$'
         && rest.first().is_some_and(|b| b.is_ascii_uppercase() || *b == b'_')
         && rest.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
+    let demo = value.split(|b| !b.is_ascii_alphanumeric()).any(|part| part == b"foo");
     let double = value.starts_with(b"__") && value.ends_with(b"__");
     let lower = String::from_utf8_lossy(value).to_ascii_lowercase();
     wrapped
         || variable
         || double
+        || demo
         || STAND_INS.contains(&lower.as_str())
         || STAND_IN_PARTS.iter().any(|part| lower.contains(part))
 }

@@ -6,7 +6,7 @@ use super::paths;
 use super::piece::{self, Piece};
 use crate::blob::{Blob, Budget, Out};
 use crate::credential::private_key::{self, PrivateKey};
-use crate::credential::{base64, openssh, pem, putty};
+use crate::credential::{base64, known, openssh, pem, putty};
 use crate::error::Result;
 use crate::finding::{Grade, Harmless, Match, Rule, Secret, Severity, Subject};
 
@@ -129,7 +129,7 @@ fn described(path: &[u8], rule: &'static Rule, key: Option<PrivateKey>, block: P
         // Documentation shows the two dashed lines with dots between them.
         let body = pem::parse(block.bytes).map_or(0, |pem| pem.body.len());
         found.harmless = (body < 32).then_some(Harmless::Placeholder);
-        return found;
+        return mark_known(found, block, None);
     };
     let grade =
         if key.encrypted && key.fingerprint.is_none() { Grade::Strong } else { Grade::Proven };
@@ -137,17 +137,25 @@ fn described(path: &[u8], rule: &'static Rule, key: Option<PrivateKey>, block: P
     if key.encrypted {
         found = judge::at_most(found, Severity::Medium);
     }
-    let known = key.fingerprint.as_deref().and_then(private_key::known_public);
-    found.harmless = known.map(|_| Harmless::KnownPublic);
-    found
+    mark_known(found, block, Some(&key))
         .fact("form", key.form)
         .fact("algorithm", piece::text(key.algorithm.as_bytes()))
         .fact("bits", key.bits.map(|bits| bits.to_string()).unwrap_or_default())
         .fact("encrypted", if key.encrypted { "yes" } else { "no" })
         .fact("fingerprint", key.fingerprint.unwrap_or_default())
         .fact("comment", piece::text(key.comment.unwrap_or_default().as_bytes()))
-        .fact("known", known.unwrap_or_default())
         .fact("user", paths::user(path).unwrap_or_default())
+}
+
+/// The match, marked when everybody has its key.
+fn mark_known(mut found: Match, block: Piece<'_>, key: Option<&PrivateKey>) -> Match {
+    let Some(place) = private_key::known_public(block.bytes, key) else {
+        let print = key.is_none_or(|key| key.fingerprint.is_none());
+        let print = print.then(|| known::body_print(block.bytes)).flatten();
+        return found.fact("body_print", print.unwrap_or_default());
+    };
+    found.harmless = Some(Harmless::KnownPublic);
+    found.fact("known", place)
 }
 
 fn putty_file(path: &[u8], text: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) {
@@ -187,7 +195,7 @@ pub(super) fn authorized_key(line: Piece<'_>) -> Option<Match> {
     };
     let (key, algorithm, fingerprint) = public_key(rest)?;
     let comment = rest.from(key.bytes.len()).trim();
-    let known = private_key::known_public(&fingerprint);
+    let known = known::place(&fingerprint);
     let mut found = judge::fact(&AUTHORIZED_KEY, Grade::Strong, key)
         .fact("algorithm", algorithm)
         .fact("known", known.unwrap_or_default())

@@ -50,8 +50,17 @@ impl Jwt {
     /// Whether it is the token of the introduction at jwt.io, which half of all manuals repeat, or
     /// that of the best known libraries' own.
     pub fn is_tutorial(&self) -> bool {
-        self.text("some").as_deref() == Some("payload")
-            || self.text("foo").as_deref() == Some("bar")
+        const PAIRS: [(&str, &str); 7] = [
+            // RFC 7519, section 3.1
+            ("iss", "joe"),
+            ("some", "payload"),
+            ("foo", "bar"),
+            ("hello", "world"),
+            ("k", "value"),
+            ("key", "value"),
+            ("iss", "issuer"),
+        ];
+        PAIRS.iter().any(|(name, value)| self.text(name).as_deref() == Some(value))
             || self.text("sub").as_deref() == Some("1234567890")
                 && (self.text("name").as_deref() == Some("John Doe")
                     || self.text("iat").as_deref() == Some("1516239022"))

@@ -10,6 +10,7 @@ pub mod bip39;
 pub mod crc;
 pub mod der;
 pub mod jwt;
+pub mod known;
 pub mod openssh;
 pub mod pem;
 pub mod pgp;

@@ -2,7 +2,7 @@
 
 use crate::credential::der::{self, Reader};
 use crate::credential::pem::{self, Pem};
-use crate::credential::{openssh, pgp, putty};
+use crate::credential::{known, openssh, pgp, putty};
 
 /// What a private key says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,15 +21,11 @@ pub struct PrivateKey {
     pub comment: Option<String>,
 }
 
-/// Fingerprints of private keys that everybody has, and what they are.
-const KNOWN_PUBLIC: [(&str, &str); 2] = [
-    ("SHA256:1M4RzhMyWuFS/86uPY/ce2prh/dVTHW7iD2RhpquOZA", "vagrant insecure key"),
-    ("SHA256:WkvqjnyPAeC0cbPErYiGP9vqHdgL1MqqvPdIe3lvHgI", "vagrant insecure key"),
-];
-
-/// The name of the published key of this fingerprint, when it is one.
-pub fn known_public(fingerprint: &str) -> Option<&'static str> {
-    KNOWN_PUBLIC.iter().find(|(known, _)| *known == fingerprint).map(|(_, name)| *name)
+/// Where the private key in `block` ships, when it is one that everybody has; `key` is what
+/// [`inspect`] read of it.
+pub fn known_public(block: &[u8], key: Option<&PrivateKey>) -> Option<&'static str> {
+    let print = key.and_then(|key| key.fingerprint.as_deref());
+    print.and_then(known::place).or_else(|| known::place(&known::body_print(block)?))
 }
 
 /// What the key in `block` says of itself: a whole PEM, OpenSSH, PGP or `PuTTY` block with white
@@ -203,13 +199,6 @@ mod tests {
         let head = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n";
         let locked = inspect(block("RSA PRIVATE KEY", head, &[9; 48]).as_bytes()).unwrap();
         assert_eq!((locked.encrypted, locked.fingerprint), (true, None));
-    }
-
-    #[test]
-    fn knows_published_keys() {
-        let print = "SHA256:1M4RzhMyWuFS/86uPY/ce2prh/dVTHW7iD2RhpquOZA";
-        assert_eq!(known_public(print), Some("vagrant insecure key"));
-        assert_eq!(known_public("SHA256:"), None);
     }
 
     #[test]

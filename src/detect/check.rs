@@ -2,6 +2,7 @@
 //! secret instead of being one.
 
 use super::structure::Structure;
+use crate::credential::{base64, known};
 use crate::finding::Harmless;
 
 /// What a secret's characters must be like.
@@ -17,8 +18,32 @@ pub struct Check {
     pub distinct_min: usize,
     /// What reads its structure.
     pub structure: Option<Structure>,
-    /// Whether stand-ins are looked for.
-    pub placeholders: bool,
+    /// Which stand-ins are looked for.
+    pub placeholders: Placeholders,
+}
+
+/// Which stand-ins are looked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Placeholders {
+    /// None: they cannot be told from secrets of this kind.
+    #[default]
+    None,
+    /// Words that manuals put into their examples.
+    Examples,
+    /// Everything that stands in for a secret.
+    All,
+}
+
+impl Placeholders {
+    /// The list of that name.
+    pub fn named(name: &str) -> Option<Placeholders> {
+        match name {
+            "none" => Some(Placeholders::None),
+            "examples" => Some(Placeholders::Examples),
+            "default" => Some(Placeholders::All),
+            _ => None,
+        }
+    }
 }
 
 /// A named set of characters.
@@ -110,10 +135,11 @@ pub fn entropy(bytes: &[u8]) -> f64 {
 }
 
 /// Words that no generator of secrets writes and every manual does.
-const EXAMPLE_WORDS: [&str; 2] = ["example", "documentation"];
+const EXAMPLE_WORDS: [&str; 3] = ["example", "documentation", "iosfodnn7"];
 
 /// Words that mark a stand-in wherever they occur in a token.
-const STAND_IN_WORDS: [&str; 10] = [
+const STAND_IN_WORDS: [&str; 27] = [
+    "verylongsecret",
     "placeholder",
     "changeme",
     "change_me",
@@ -121,16 +147,33 @@ const STAND_IN_WORDS: [&str; 10] = [
     "redacted",
     "replaceme",
     "replace_me",
+    "replace-me",
+    "replacewith",
+    "replace_with",
     "insert_",
+    "insert-",
     "your_",
     "your-",
+    "goes_here",
+    "goes-here",
+    "gohere",
+    "_here",
+    "not_real",
+    "not-real",
+    "not-a-real",
+    "notareal",
+    "sanitized",
+    "dont_commit",
+    "fakesecret",
+    "fakepassword",
 ];
 
 /// What stands in for a secret when it is a whole part of the value.
-const STAND_IN_PARTS: [&str; 16] = [
+const STAND_IN_PARTS: [&str; 22] = [
     "dummy",
     "fake",
     "todo",
+    "fixme",
     "tbd",
     "sample",
     "yourpassword",
@@ -144,32 +187,56 @@ const STAND_IN_PARTS: [&str; 16] = [
     "mypassword",
     "mysecret",
     "removed",
+    "foo",
+    "foobar",
+    "somepassword",
+    "somesecret",
+    "bogus",
 ];
 
 /// Passwords that manuals use and nobody should: noted, not reported as a leak.
-const STAND_IN_PASSWORDS: [&str; 15] = [
+const STAND_IN_PASSWORDS: [&str; 33] = [
     "password_here",
     "password",
     "passwd",
+    "passwort",
     "pass",
+    "passwrd",
     "pwd",
+    "psw",
+    "pw",
     "secret",
     "token",
     "user",
     "username",
     "foo",
     "bar",
+    "baz",
     "test",
     "xxx",
     "***",
     "changeit",
+    "guest",
+    "foobared",
+    "opensesame",
+    "mypass",
+    "mypasswd",
+    "mypwd",
+    "userpass",
+    "userpassword",
+    "dbpass",
+    "dbpassword",
+    "dbpasswd",
+    "thepassword",
+    "masterkey",
 ];
 
 /// Tokens that standards print as examples: OAuth ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749),
 /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750)) and basic authentication
 /// ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)).
 /// The bodies of keys that vendors print stand without their prefix: Stripe's test key
-/// (<https://docs.stripe.com/keys>).
+/// (<https://docs.stripe.com/keys>). What libraries ship is known by its hash
+/// ([`known`]).
 const DOCUMENTED: [&[u8]; 9] = [
     b"2YotnFZFEjr1zCsicMWpAA",
     b"tGzv3JOkF0XG5Qx2TlKWIA",
@@ -182,21 +249,70 @@ const DOCUMENTED: [&[u8]; 9] = [
     b"4eC39HqLyjWDarjtT1zdp7dc",
 ];
 
+/// Whether `secret` is printed in a manual. `body` is what follows its fixed prefix.
+pub(super) fn example(secret: &[u8], body: &[u8]) -> Option<Harmless> {
+    let lower = String::from_utf8_lossy(secret).to_ascii_lowercase();
+    let printed = DOCUMENTED.contains(&secret)
+        || DOCUMENTED.contains(&body)
+        || EXAMPLE_WORDS.iter().any(|word| lower.contains(word))
+        || known::example(secret).is_some();
+    printed.then_some(Harmless::DocumentationExample)
+}
+
 /// Why `secret` stands in for a secret, if it does. `body` is what follows its fixed prefix.
 pub(super) fn harmless(secret: &[u8], body: &[u8], is_password: bool) -> Option<Harmless> {
     let lower = String::from_utf8_lossy(secret).to_ascii_lowercase();
-    let documented = DOCUMENTED.contains(&secret) || DOCUMENTED.contains(&body);
-    if documented || EXAMPLE_WORDS.iter().any(|word| lower.contains(word)) {
-        return Some(Harmless::DocumentationExample);
-    }
     let parts = || lower.split(|c: char| !c.is_ascii_alphanumeric());
+    let decoded = percent_decoded(secret).or_else(|| sentence(secret));
     let stands_in = STAND_IN_WORDS.iter().any(|word| lower.contains(word))
         || parts().any(|part| STAND_IN_PARTS.contains(&part))
-        || is_password && STAND_IN_PASSWORDS.contains(&lower.as_str())
+        || is_password && is_stand_in_password(&lower)
+        || decoded.is_some_and(|text| is_stand_in_password(&text.to_ascii_lowercase()))
         || is_reference(secret)
         || is_monotone(body)
         || is_sequence(body);
-    stands_in.then_some(Harmless::Placeholder)
+    example(secret, body).or(stands_in.then_some(Harmless::Placeholder))
+}
+
+/// Whether the whole value, or every part of it, is a password of manuals.
+fn is_stand_in_password(lower: &str) -> bool {
+    let listed = |text: &str| STAND_IN_PASSWORDS.contains(&text);
+    let mut parts = lower.split(|c: char| !c.is_ascii_alphanumeric()).filter(|p| !p.is_empty());
+    let joined: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    listed(lower)
+        || joined.len() < lower.len()
+            && lower.contains([' ', '/', '?', '#', '@'])
+            && listed(&joined)
+        || lower.contains(|c: char| !c.is_ascii_alphanumeric())
+            && parts.next().is_some_and(listed)
+            && parts.all(listed)
+}
+
+/// The text behind `%40` and the like, when there is one.
+pub(super) fn percent_decoded(secret: &[u8]) -> Option<String> {
+    let mut plain = Vec::with_capacity(secret.len());
+    let mut rest = secret;
+    while let Some((byte, behind)) = rest.split_first() {
+        let pair = behind.get(..2).filter(|_| *byte == b'%');
+        let digits = pair.and_then(|pair| std::str::from_utf8(pair).ok());
+        if let Some(code) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            plain.push(code);
+            rest = behind.get(2..)?;
+        } else {
+            plain.push(*byte);
+            rest = behind;
+        }
+    }
+    (plain.len() < secret.len()).then(|| String::from_utf8_lossy(&plain).into_owned())
+}
+
+/// The last word of the sentence that `secret` is in base64, when it is one: `not my real password`.
+fn sentence(secret: &[u8]) -> Option<String> {
+    let text = String::from_utf8(base64::decode(secret)?).ok()?;
+    let words = text
+        .split(' ')
+        .all(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase()));
+    (words && text.contains(' ')).then(|| text.rsplit(' ').next().map(str::to_owned))?
 }
 
 /// `<…>`, `${…}`, `{…}`, `%…%`, `[…]`, `__…__`, `$NAME`, or an ellipsis.
@@ -214,9 +330,11 @@ fn is_reference(secret: &[u8]) -> bool {
 }
 
 fn is_variable(secret: &[u8]) -> bool {
-    matches!(secret, [b'$' | b'%' | b'@', rest @ ..]
-        if rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
-            || rest.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))
+    let [b'$' | b'%' | b'@', rest @ ..] = secret else { return false };
+    let constant = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+        || rest.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
+        || rest.iter().all(constant) && rest.iter().filter(|b| b.is_ascii_alphabetic()).count() >= 4
 }
 
 /// One character over and over, or nearly.

@@ -1,7 +1,8 @@
 //! Detection: matches of signatures in any bytes.
 //!
 //! Anchors give candidates (`sieve`), candidates are verified one by one (`verify`), and
-//! what passes is judged by its own bytes ([`check`], [`structure`]). Every step is bounded, so
+//! what passes is judged by its own bytes ([`check`], [`structure`]), then by what stands around it
+//! (`pair`, `place`). Every step is bounded, so
 //! that no input makes a window cost more than a fixed number of bytes per signature.
 
 pub mod check;
@@ -10,7 +11,10 @@ pub mod encoding;
 pub mod example;
 pub mod import;
 pub mod lint;
+mod pair;
+mod place;
 mod program;
+mod shape;
 mod sieve;
 pub mod signature;
 pub mod structure;
@@ -26,6 +30,7 @@ pub use sieve::Kernel;
 use sieve::pattern::Surrounded;
 use sieve::{Pattern, Sieve};
 use signature::{Anchor, Signature};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// The signature files of the source tree: name and text.
@@ -49,6 +54,8 @@ pub struct Engine {
     owners: Vec<Owner>,
     sieve: Sieve,
     encodings: Encodings,
+    /// The rules that take part in pairs.
+    paired: BTreeSet<&'static str>,
 }
 
 /// Who waits for a pattern.
@@ -149,7 +156,8 @@ impl Engine {
         }
         let (patterns, owners) = patterns(&signatures, by_literal)?;
         let sieve = Sieve::new(&patterns, kernel)?;
-        Ok(Engine { signatures, owners, sieve, encodings: Encodings::All })
+        let paired = pair::partners(&signatures);
+        Ok(Engine { signatures, owners, sieve, encodings: Encodings::All, paired })
     }
 
     /// The same engine, looking into these encodings; all of them unless told.
@@ -180,6 +188,53 @@ impl Engine {
                 true
             },
         );
+    }
+
+    /// Every match whose anchor the window owns, judged by what stands around it too: halves that
+    /// belong together know of each other, and what only a name speaks for is graded by its place.
+    /// Returns what [`Engine::scan`] returns.
+    pub fn search(
+        &self,
+        window: &Window<'_>,
+        scratch: &mut Scratch,
+        matches: &mut Vec<Match>,
+    ) -> u64 {
+        let more = self.scan(window, scratch, &mut |found| matches.push(found));
+        let owned = matches.len();
+        if matches.iter().any(|found| self.paired.contains(found.rule.id)) {
+            self.halves_beyond(window, scratch, matches);
+        }
+        let beyond = owned..matches.len();
+        pair::relate(&self.signatures, window.bytes, matches, &beyond);
+        matches.drain(beyond);
+        // What stands around a decoded secret is not what stands around its encoded form.
+        matches.retain_mut(|found| {
+            found.decoded.is_some() || place::judge(window.bytes, window.path, found)
+        });
+        more
+    }
+
+    /// Add the halves of pairs that the windows before and behind own.
+    fn halves_beyond(&self, window: &Window<'_>, scratch: &mut Scratch, matches: &mut Vec<Match>) {
+        let Range { start, end } = window.owned;
+        let near = |edge: usize, found: &Match| {
+            let span = pair::span(found);
+            span.start.abs_diff(edge) <= pair::REACH_BYTES
+        };
+        let takes_part = |found: &Match| self.paired.contains(found.rule.id);
+        let strips = [
+            (start, start.saturating_sub(pair::REACH_BYTES)..start),
+            (end, end..end.saturating_add(pair::REACH_BYTES).min(window.bytes.len())),
+        ];
+        let mut beyond = Vec::new();
+        for (edge, owned) in strips {
+            let wanted = matches.iter().any(|found| near(edge, found) && takes_part(found));
+            if wanted && !owned.is_empty() {
+                let strip = Window { owned, ..window.clone() };
+                self.scan(&strip, scratch, &mut |found| beyond.push(found));
+            }
+        }
+        matches.extend(beyond.into_iter().filter(takes_part));
     }
 
     /// Every match whose anchor the window owns, in no particular order, with spans in

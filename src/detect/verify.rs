@@ -1,9 +1,10 @@
 //! Verification: whether a signature matches at an anchor, and what the match is worth.
 
-use super::check;
+use super::check::{self, Placeholders};
 use super::program::{self, Memo, Program, SLOTS};
 use super::signature::{Boundary, Measured, Signature};
 use super::structure::{self, Outcome, Parts};
+use crate::credential::known;
 use crate::finding::{Harmless, Match, Secret, Subject};
 use crate::limits;
 use crate::run::Run;
@@ -303,11 +304,13 @@ pub(super) fn judge(
 }
 
 fn placeholder(signature: &Signature, parts: &Parts<'_>, body: &[u8]) -> Option<Harmless> {
-    if !signature.check.placeholders {
-        return None;
+    match signature.check.placeholders {
+        // What is printed word for word is known of any kind.
+        Placeholders::None => known::example(parts.secret).map(|_| Harmless::DocumentationExample),
+        Placeholders::Examples => check::example(parts.secret, body),
+        Placeholders::All => check::harmless(parts.secret, body, signature.password)
+            .or_else(|| structure::reserved_host(parts)),
     }
-    check::harmless(parts.secret, body, signature.password)
-        .or_else(|| structure::reserved_host(parts))
 }
 
 /// Bytes as text that cannot steer a terminal.

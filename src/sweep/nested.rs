@@ -56,7 +56,9 @@ pub(super) fn explore(
     }));
     while let Some((view, from)) = views.pop() {
         let window = Window { bytes: &view.bytes, owned: 0..view.bytes.len(), path: None };
-        let more = engine.scan(&window, scratch, &mut |m| matches.push((m, false)));
+        let mut searched = Vec::new();
+        let more = engine.search(&window, scratch, &mut searched);
+        matches.extend(searched.into_iter().map(|m| (m, false)));
         if more > 0 {
             coverage.error_at(&view.at, &only_counted(more));
         }

@@ -229,17 +229,15 @@ impl<'p> Worker<'p> {
         if all_zero(buf.get(range.clone()).unwrap_or_default()) {
             return;
         }
-        let mut matches: Vec<(Match, bool)> = Vec::new();
         let window = Window { bytes: buf, owned: range, path: source.at.path() };
-        let more = self
-            .options
-            .engine
-            .scan(&window, &mut self.scratch, &mut |found| matches.push((found, false)));
+        let mut found = Vec::new();
+        let more = self.options.engine.search(&window, &mut self.scratch, &mut found);
         if more > 0 {
             let at = source.at.clone().with_span(owned);
             self.coverage.error_at(&at, &nested::only_counted(more));
         }
         let text = source.from_start.then_some(buf);
+        let mut matches: Vec<(Match, bool)> = found.into_iter().map(|m| (m, false)).collect();
         overlap_weak(&mut matches);
         for (found, parsed) in matches {
             let span = Run::new(seen.start + found.span.start, found.span.len);

@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::pattern::{self, Refusal, SecretAt};
-use crate::detect::check::Check;
+use crate::detect::check::{Check, Placeholders};
 use crate::detect::signature::{Allow, Draft, Example, Expect, Signature};
 use crate::finding::{Grade, Severity};
 use crate::limits;
@@ -98,7 +98,7 @@ pub(super) fn convert(
     let check = Check {
         entropy_min: foreign.entropy_min,
         min_classes: foreign.min_classes,
-        placeholders: true,
+        placeholders: Placeholders::All,
         ..Check::default()
     };
     let draft = Draft {

@@ -1,7 +1,7 @@
 //! A signature's entry in a file: the schema of `signatures/*.toml`, and what must hold of it.
 
 use super::{Anchor, Boundary, Encodings, Example, Glob, Pair, Paths, Scope, intern, wrong};
-use crate::detect::check::{Alphabet, Check};
+use crate::detect::check::{Alphabet, Check, Placeholders};
 use crate::detect::structure;
 use crate::error::Result;
 use crate::finding::Severity;
@@ -243,11 +243,9 @@ impl CheckEntry {
             }
             None => None,
         };
-        let placeholders = match self.placeholders.as_deref() {
-            None | Some("default") => true,
-            Some("none") => false,
-            Some(other) => return Err(wrong("no such placeholder list", other)),
-        };
+        let placeholders = self.placeholders.as_deref().unwrap_or("default");
+        let placeholders = Placeholders::named(placeholders)
+            .ok_or_else(|| wrong("no such placeholder list", placeholders))?;
         let Classes { digit, lower, upper, symbol } = self.min_classes;
         Ok(Check {
             entropy_min: self.entropy_min,

@@ -24,6 +24,10 @@ pub(super) fn aws_pair(parts: &Parts<'_>) -> Option<Outcome> {
     let mut outcome = aws_secret(parts)?;
     let id = Parts { secret: parts.group("access_key_id")?, whole: parts.whole, groups: &[] };
     outcome.facts = aws_key_id(&id).facts;
+    if id.secret.starts_with(b"ASIA") {
+        // Session keys end by themselves.
+        outcome.severity = Some(Severity::Medium);
+    }
     Some(outcome)
 }
 
@@ -33,7 +37,11 @@ pub(super) fn aws_presigned(parts: &Parts<'_>) -> Option<Outcome> {
     let mut fields = credential.split('/').map(str::to_owned);
     let id = fields.next()?;
     let account = aws_id::account_id(id.as_bytes());
-    let outcome = Outcome::default().with("account_id", account).with("access_key_id", Some(id));
+    let mut outcome = Outcome::default();
+    if id.contains("EXAMPLE") {
+        outcome.harmless = Some(Harmless::DocumentationExample);
+    }
+    let outcome = outcome.with("account_id", account).with("access_key_id", Some(id));
     let outcome = outcome.with("signed", fields.next()).with("region", fields.next());
     let date = parts.group("date").and_then(text);
     let end = date.and_then(|date| end_of(&date, &text(parts.group("expires_seconds")?)?));

@@ -1,6 +1,7 @@
 //! Values that only their surroundings make a secret: URLs, hash lines, assignments.
 
 use super::{Outcome, Parts, text};
+use crate::credential::jwt;
 use crate::finding::{Harmless, Severity};
 
 /// What `crypt` the hash was made with; a hash is as strong as that.
@@ -21,7 +22,8 @@ pub(super) fn crypt_hash(parts: &Parts<'_>) -> Option<Outcome> {
 /// Hosts that the naming rules keep for documentation
 /// ([RFC 2606](https://www.rfc-editor.org/rfc/rfc2606)).
 pub(in crate::detect) fn reserved_host(parts: &Parts<'_>) -> Option<Harmless> {
-    const RESERVED: [&str; 5] = ["example.com", "example.org", "example.net", "example", "invalid"];
+    const RESERVED: [&str; 6] =
+        ["example.com", "example.org", "example.net", "example", "invalid", "test"];
     let host = text(parts.group("host")?)?.to_ascii_lowercase();
     let reserved = RESERVED.iter().any(|name| {
         host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -44,8 +46,11 @@ pub(super) fn value(parts: &Parts<'_>) -> Option<Outcome> {
         || value.windows(3).any(|at| at == b"://")
         || value.windows(2).any(|at| at == b":\\" || at == b"::" || at == b"->");
     let is_name = value.iter().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'));
-    let is_dotted = value.split(|byte| *byte == b'.').count() > 1
-        && value.split(|byte| *byte == b'.').all(is_identifier);
+    // `config.users.*.key`, at the end of a sentence perhaps
+    let path = value.strip_suffix(b".").unwrap_or(value);
+    let is_part = |part: &[u8]| part == b"*" || is_identifier(part);
+    let is_dotted = path.split(|byte| *byte == b'.').count() > 1
+        && path.split(|byte| *byte == b'.').all(is_part);
     let is_constant = value
         .iter()
         .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_')
@@ -54,8 +59,39 @@ pub(super) fn value(parts: &Parts<'_>) -> Option<Outcome> {
     let is_plain = !value.iter().any(u8::is_ascii_digit)
         && (value.contains(&b':')
             || !value.iter().skip(1).any(|byte| b"!#$%^*+?~@".contains(byte)));
-    let is_number = value.iter().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
-    let is_code = is_path || is_name || is_dotted || is_constant || is_plain || is_number;
+    // `String?` is a type; `$6$…` is a hash, which other signatures know.
+    let is_type = matches!(value, [name @ .., b'?'] if name.iter().all(u8::is_ascii_alphabetic));
+    let is_hash = matches!(value, [b'$', method @ ..]
+        if method.iter().take(10).skip(1).any(|byte| *byte == b'$')
+            && method.first().is_some_and(u8::is_ascii_alphanumeric));
+    let is_call = matches!(value, [.., b')'])
+        && value.split(|byte| *byte == b'(').next().is_some_and(is_identifier)
+        && value.contains(&b'(');
+    // The first part of a token, which only names its algorithm.
+    let is_header = jwt::decode_url(value).is_some_and(|text| text.starts_with(b"{\"alg\":\""));
+    // `^7.1.3`, `>=2.0`
+    let is_number = value.iter().all(|b| b.is_ascii_digit() || b"^~<>=.-:".contains(b));
+    // `!!value`, `A | B`
+    let unsigned = value.iter().position(|byte| *byte != b'!').unwrap_or(0);
+    let is_negated = unsigned > 0 && value.get(unsigned..).is_some_and(is_identifier);
+    let is_option = |part: &[u8]| {
+        let letters = part.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+        part == b"*"
+            || letters >= 4 && part.iter().all(|b| b.is_ascii_alphanumeric() || b"_=*".contains(b))
+    };
+    let is_union = value.contains(&b'|') && value.split(|byte| *byte == b'|').all(is_option);
+    let is_code = is_path
+        || is_header
+        || is_negated && !value.iter().any(u8::is_ascii_digit)
+        || is_union
+        || is_call
+        || is_name
+        || is_dotted
+        || is_constant
+        || is_plain
+        || is_number
+        || is_type
+        || is_hash;
     (!is_code).then(Outcome::default)
 }
 

@@ -2,7 +2,7 @@
 
 use super::decoded::decode_lenient;
 use super::{Outcome, Parts};
-use crate::credential::private_key;
+use crate::credential::{known, private_key};
 use crate::finding::{Grade, Harmless, Severity};
 
 /// A key block in any armour: whether it can be read decides how sure it is, and whether a
@@ -23,18 +23,27 @@ fn unquoted(block: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn private_key_outcome(block: &[u8]) -> Outcome {
-    let Some(key) = private_key::inspect(block) else { return Outcome::default() };
-    let mut outcome = Outcome::graded(Grade::Proven);
+    let key = private_key::inspect(block);
+    let mut outcome = Outcome::default();
+    if let Some(place) = private_key::known_public(block, key.as_ref()) {
+        outcome.harmless = Some(Harmless::KnownPublic);
+        outcome = outcome.with("known", Some(place.to_owned()));
+    } else if key.as_ref().is_none_or(|key| key.fingerprint.is_none()) {
+        outcome = outcome.with("body_print", known::body_print(block));
+    }
+    let Some(key) = key else {
+        // Too short for any key: two dashed lines with dots between them.
+        if block.starts_with(b"-----BEGIN") && known::body_print(block).is_none() {
+            outcome.harmless = Some(Harmless::Placeholder);
+        }
+        return outcome;
+    };
+    outcome.grade = Some(Grade::Proven);
     if key.encrypted {
         outcome.severity = Some(Severity::Medium);
     }
-    let known = key.fingerprint.as_deref().and_then(private_key::known_public);
-    if known.is_some() {
-        outcome.harmless = Some(Harmless::KnownPublic);
-    }
     let encrypted = if key.encrypted { "yes" } else { "no" };
     let outcome = outcome
-        .with("known", known.map(str::to_owned))
         .with("form", Some(key.form.to_owned()))
         .with("algorithm", Some(key.algorithm))
         .with("encrypted", Some(encrypted.to_owned()))
