@@ -282,6 +282,27 @@ impl Engine {
         signature.is_none_or(|signature| encodings.all(|e| signature.encodings.has(e)))
     }
 
+    /// Whether another window reports the secret of a decoded match as it stands: its bytes are
+    /// those of the window, and its anchor is not one this window owns.
+    fn shows_as_it_stands(&self, window: &Window<'_>, found: &Match) -> bool {
+        let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+        let secret = index(found.span.start)..index(found.span.end());
+        if window.bytes.get(secret.clone()) != Some(found.subject.bytes()) {
+            return false;
+        }
+        let at = self.signatures.binary_search_by(|known| known.rule.id.cmp(found.rule.id));
+        let Some(signature) = at.ok().and_then(|at| self.signatures.get(at)) else { return false };
+        let mut effort = verify::Effort::default();
+        let from = secret.end.saturating_sub(signature.max_len);
+        (from..secret.end)
+            .filter(|at| !window.owned.contains(at))
+            .filter(|at| signature.anchors.iter().any(|anchor| anchor.stands_at(window.bytes, *at)))
+            .any(|at| {
+                let place = verify::verify(signature, window.bytes, at, &mut effort);
+                place.is_some_and(|place| place.secret == secret)
+            })
+    }
+
     /// Every match in the bytes of one pass that `keep` wants, with spans in these bytes.
     fn sift(
         &self,

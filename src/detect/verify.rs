@@ -13,6 +13,10 @@ use std::ops::Range;
 /// Characters of a fact that are kept; longer text is an accident of the pattern.
 const FACT_BYTES: usize = 256;
 
+/// How far before a match the name may begin of which it took the latter part, when several parts
+/// of a name are anchors: `google_ads` and `developer_token`.
+const NAME_BYTES: usize = 64;
+
 /// Where a signature matched, in the window.
 pub(super) struct Place {
     pub(super) whole: Range<usize>,
@@ -71,7 +75,9 @@ pub(super) fn verify(
     }
     let place = search(signature, bytes, at, effort)?;
     // An earlier anchor inside the same match has reported it, perhaps from another window.
-    for earlier in place.whole.start..at {
+    let several = signature.back == 0 && signature.anchors.len() > 1;
+    let name_bytes = if several { NAME_BYTES } else { 0 };
+    for earlier in place.whole.start.saturating_sub(name_bytes)..at {
         if !signature.anchors.iter().any(|anchor| anchor.stands_at(bytes, earlier)) {
             continue;
         }

@@ -259,7 +259,9 @@ impl Search<'_> {
             let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
             matched.span = view.span(&(index(inside.start)..index(inside.end()))).run();
             matched.decoded = Some(view.decoded(inside));
-            let wanted = engine.looks_into(&matched) && !seen.is_inside_plain(&matched);
+            let wanted = engine.looks_into(&matched)
+                && !seen.is_inside_plain(&matched)
+                && !engine.shows_as_it_stands(window, &matched);
             let new = wanted && seen.note(&matched, !view.is_packed());
             if new {
                 found(matched);
