@@ -182,7 +182,9 @@ fn many_readers_share_half_of_the_cache() {
     };
     first.into_iter().for_each(land);
     (8 + READERS - 1..READERS * 8).for_each(|_| land(flights.recv().unwrap()));
-    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    for reader in readers {
+        reader.join().unwrap();
+    }
     let counters = cache.counters();
     assert!(counters.peak_lent < 8 + READERS, "{counters:?}");
     assert_eq!(counters.fetches, READERS as u64 * 8);
@@ -214,7 +216,9 @@ fn a_crowd_of_readers_comes_to_an_end() {
                 })
             })
             .collect();
-        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        for reader in readers {
+            reader.join().unwrap();
+        }
         cache.stop();
     });
     let counters = cache.counters();
@@ -306,7 +310,7 @@ fn a_sweep_fetches_ahead_however_much_planning_keeps() {
             completion.done(Ok(Fetched::Bytes(content(block))));
         }
     });
-    for block in planned.clone() {
+    for block in planned {
         assert_eq!(byte(&cache, block * BLOCK_BYTES).unwrap(), content(block)[0]);
     }
     let counters = cache.counters();
