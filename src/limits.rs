@@ -370,3 +370,14 @@ pub const PACKED_PER_TEXT: usize = 4;
 /// How far apart the halves of a pair may stand: a profile, a provider block or a service's
 /// settings are shorter. Less than what a window sees beyond its edges.
 pub const PAIR_BYTES: usize = 8 * 1024;
+// Stores of names and values, and XML.
+
+/// Neighbours of a value that are searched for what belongs to it, on either side: an object of a
+/// credential store has a dozen members, and the search is made for every secret.
+pub const STORE_NEIGHBOURS: usize = 48;
+
+/// How deep an XML document nests before it is given up; settings stay below ten.
+pub const XML_DEPTH: usize = 64;
+
+/// Texts and attributes of one XML document. Each keeps its path.
+pub const XML_VALUES: usize = 50_000;

@@ -210,9 +210,11 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         return true;
     }
     let wrapped =
-        [("<", ">"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("`", "`"), ("%(", ")s")].iter().any(
-            |(open, close)| value.starts_with(open.as_bytes()) && value.ends_with(close.as_bytes()),
-        );
+        [("<", ">"), ("${", "}"), ("%", "%"), ("$(", ")"), ("{{", "}}"), ("`", "`"), ("%(", ")s")]
+            .iter()
+            .any(|(open, close)| {
+                value.starts_with(open.as_bytes()) && value.ends_with(close.as_bytes())
+            });
     let variable = first == b'$'
         && rest.first().is_some_and(|b| b.is_ascii_uppercase() || *b == b'_')
         && rest.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');

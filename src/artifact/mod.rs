@@ -4,28 +4,39 @@
 
 mod aws;
 mod aws_cache;
+mod cargo;
 mod cifs;
 mod cloud_init;
 mod command;
+mod composer;
+mod container;
 mod docker;
 mod dotenv;
+mod gem;
 mod git;
 mod history;
 mod ini;
 mod judge;
+mod jvm;
 mod kubeconfig;
+mod maven;
 mod mime;
 mod mycnf;
 mod netrc;
 mod network_manager;
+mod npm;
+mod nuget;
 mod paths;
 mod pgpass;
 mod piece;
+mod python;
 mod shadow;
 mod shell;
 mod ssh;
+mod store;
 mod uri;
 mod wireguard;
+mod xml;
 mod yaml;
 
 use crate::blob::{Blob, Budget, Out};
@@ -73,17 +84,27 @@ pub fn read(blob: &Blob<'_>, budget: &mut Budget, out: &mut dyn FnMut(Out<'_>)) 
 pub static ARTIFACTS: &[Artifact] = &[
     aws::ARTIFACT,
     aws_cache::ARTIFACT,
+    cargo::ARTIFACT,
     cifs::ARTIFACT,
     cloud_init::ARTIFACT,
+    composer::ARTIFACT,
+    container::ARTIFACT,
+    container::SECRETS,
     docker::ARTIFACT,
     dotenv::ARTIFACT,
+    gem::ARTIFACT,
     git::ARTIFACT,
     history::ARTIFACT,
+    jvm::ARTIFACT,
     kubeconfig::ARTIFACT,
+    maven::ARTIFACT,
     mycnf::ARTIFACT,
     netrc::ARTIFACT,
     network_manager::ARTIFACT,
+    npm::ARTIFACT,
+    nuget::ARTIFACT,
     pgpass::ARTIFACT,
+    python::ARTIFACT,
     shadow::ARTIFACT,
     ssh::AUTHORIZED,
     ssh::PRIVATE,

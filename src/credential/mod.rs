@@ -11,6 +11,7 @@ pub mod crc;
 pub mod der;
 pub mod jwt;
 pub mod known;
+pub mod obscured;
 pub mod openssh;
 pub mod pem;
 pub mod pgp;
