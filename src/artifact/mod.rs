@@ -2,8 +2,11 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "the parsers of a table share one signature")]
 
+mod accounts;
+mod agents;
 mod aws;
 mod aws_cache;
+mod azure;
 mod cargo;
 mod cifs;
 mod cloud_init;
@@ -12,6 +15,7 @@ mod composer;
 mod container;
 mod docker;
 mod dotenv;
+mod gcp;
 mod gem;
 mod git;
 mod history;
@@ -33,6 +37,8 @@ mod python;
 mod shadow;
 mod shell;
 mod ssh;
+mod ssh_targets;
+mod sshd;
 mod store;
 mod uri;
 mod wireguard;
@@ -82,8 +88,13 @@ pub fn read(blob: &Blob<'_>, budget: &mut Budget, out: &mut dyn FnMut(Out<'_>)) 
 
 /// Every parser. More than one may apply to a file.
 pub static ARTIFACTS: &[Artifact] = &[
+    accounts::PASSWD,
+    accounts::SUDOERS,
+    agents::ARTIFACT,
     aws::ARTIFACT,
     aws_cache::ARTIFACT,
+    azure::AGENT,
+    azure::ARTIFACT,
     cargo::ARTIFACT,
     cifs::ARTIFACT,
     cloud_init::ARTIFACT,
@@ -92,6 +103,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     container::SECRETS,
     docker::ARTIFACT,
     dotenv::ARTIFACT,
+    gcp::ARTIFACT,
     gem::ARTIFACT,
     git::ARTIFACT,
     history::ARTIFACT,
@@ -108,5 +120,8 @@ pub static ARTIFACTS: &[Artifact] = &[
     shadow::ARTIFACT,
     ssh::AUTHORIZED,
     ssh::PRIVATE,
+    ssh_targets::CONFIG,
+    ssh_targets::KNOWN,
+    sshd::ARTIFACT,
     wireguard::ARTIFACT,
 ];
