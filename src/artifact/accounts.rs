@@ -95,7 +95,7 @@ fn without_password(rule: Piece<'_>) -> Option<String> {
             .split(b',')
             .any(|part| part.words().last().is_some_and(|word| word.bytes == b"!authenticate"));
         let scope = defaults.words().next().filter(|_| !defaults.bytes.starts_with(b" "));
-        let scope = scope.map(|word| word.text()).unwrap_or_default();
+        let scope = scope.map(Piece::text).unwrap_or_default();
         return free.then(|| scope.trim_start_matches([':', '@', '!', '>']).to_owned());
     }
     let (who, what) = rule.split_once(b'=')?;

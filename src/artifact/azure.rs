@@ -119,22 +119,55 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     result
 }
 
+static EXTENSION: Rule = Rule {
+    id: "azure.agent.extension",
+    title: "Secret in the settings of an Azure machine's extension",
+    severity: Severity::High,
+    rotate: "Change what the settings hold at the service it opens, and remove /var/lib/waagent from the image (waagent -deprovision).",
+};
+
+const SETTINGS: [Slot; 1] = [Slot {
+    rule: &EXTENSION,
+    path: &["**", "protectedSettings"],
+    kind: Kind::Token,
+    facts: &[("certificate", From::Beside(&["protectedSettingsCertThumbprint"]))],
+}];
+
 fn is_agent(blob: &Blob<'_>) -> bool {
-    paths::ends_with_any(
-        &blob.name,
-        &["waagent/ovf-env.xml", "ovf-env.xml", "waagent/provisioned.xml"],
-    )
+    let settings = paths::under(&blob.name, "waagent") && blob.name.ends_with(b".settings");
+    settings || paths::ends_with(&blob.name, "ovf-env.xml")
+}
+
+/// An extension's settings; the protected ones open with a key that lies in the same folder.
+fn extension(text: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
+    let result = store::secrets(text, &SETTINGS, &mut |found| {
+        let key = found.facts.get("certificate").map(|name| format!("{name}.prv"));
+        let found = found.fact("form", "encrypted");
+        out(Out::Match(found.fact("decrypts_with", key.unwrap_or_default())));
+    });
+    let (leaves, _) = yaml::leaves(text);
+    for leaf in leaves.iter().filter(|leaf| !store::fits(leaf, &["**", "protectedSettings"])) {
+        let value = (leaf.value.as_ref(), leaf.raw);
+        let mut keep = |found| out(Out::Match(found));
+        store::variable(&EXTENSION, leaf.key(), value, &mut keep);
+    }
+    result
 }
 
 fn agent(blob: &Blob<'_>, budget: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
-    let (values, mut result) = xml::values(Piece::whole(&blob.bytes));
-    for value in &values {
+    let text = Piece::whole(&blob.bytes);
+    if blob.name.ends_with(b".settings") {
+        return extension(text, out);
+    }
+    let (values, mut result) = xml::values(text);
+    let blocks = values.chunk_by(|a, b| a.parent == b.parent);
+    for (block, value) in blocks.flat_map(|block| block.iter().map(move |value| (block, value))) {
         let password = value.is_text(&["UserPassword"]) || value.is_text(&["AdminPassword"]);
         if password && value.value.as_ref() != b"REDACTED" && !value.value.is_empty() {
             let kind = (Kind::Password, value.value.as_ref());
             let found: Match = judge::decoded(&PASSWORD, Grade::Strong, kind, value.raw)
-                .fact("user", xml::child(&values, value.parent, "UserName"))
-                .fact("host", xml::child(&values, value.parent, "HostName"));
+                .fact("user", xml::child(block, value.parent, "UserName"))
+                .fact("host", xml::child(block, value.parent, "HostName"));
             out(Out::Match(found));
         }
         if value.is_text(&["CustomData"])

@@ -6,7 +6,6 @@
 use super::Artifact;
 use super::aws;
 use super::command;
-use super::history;
 use super::judge::{self, Kind};
 use super::paths;
 use super::piece::{self, Piece};
@@ -90,7 +89,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
                 for leaf in list.iter().filter(|l| store::fits(l, &["history", "[]", "created_by"]))
                 {
                     let mut keep = |found| out(Out::Match(about.tell(found)));
-                    result = result.and(history::secrets(&COMMAND, leaf.raw, &mut keep));
+                    result = result.and(store::script(&COMMAND, leaf, &mut keep));
                 }
             }
         }
@@ -98,7 +97,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     for profile in profiles {
         profile.report(&mut |found| match found {
             Out::Match(found) => out(Out::Match(about.tell(found))),
-            other => out(other),
+            Out::Blob(view) => out(Out::Blob(view)),
         });
     }
     result
@@ -155,7 +154,7 @@ fn arguments(
     let mut result = Ok(());
     let is_script = |leaf: &&Leaf<'_>| leaf.value.contains(&b' ');
     for leaf in list.iter().filter(is_script) {
-        result = result.and(history::secrets(&COMMAND, leaf.raw, found));
+        result = result.and(store::script(&COMMAND, leaf, found));
     }
     let mut words: Vec<Word> =
         program.into_iter().map(|leaf| Word::of(&leaf.value, leaf.raw)).collect();

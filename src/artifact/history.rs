@@ -34,7 +34,6 @@ fn applies(blob: &Blob<'_>) -> bool {
             ".histfile",
             "fish_history",
             ".local/share/fish/*_history",
-            "*_history.txt",
             ".bash_sessions/*.history*",
             ".zsh_sessions/*.history*",
         ],

@@ -210,19 +210,26 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         return true;
     }
     let wrapped =
-        [("<", ">"), ("${", "}"), ("%", "%"), ("$(", ")"), ("{{", "}}"), ("`", "`"), ("%(", ")s")]
-            .iter()
-            .any(|(open, close)| {
-                value.starts_with(open.as_bytes()) && value.ends_with(close.as_bytes())
-            });
+        [("<", ">"), ("${", "}"), ("$(", ")"), ("{{", "}}"), ("`", "`"), ("%(", ")s")].iter().any(
+            |(open, close)| value.starts_with(open.as_bytes()) && value.ends_with(close.as_bytes()),
+        );
     let variable = first == b'$'
         && rest.first().is_some_and(|b| b.is_ascii_uppercase() || *b == b'_')
         && rest.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
     let demo = value.split(|b| !b.is_ascii_alphanumeric()).any(|part| part == b"foo");
+    // `%NAME%`, of Windows.
+    let percent = match value {
+        [b'%', name @ .., b'%'] => {
+            name.first().is_some_and(u8::is_ascii_alphabetic)
+                && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        }
+        _ => false,
+    };
     let double = value.starts_with(b"__") && value.ends_with(b"__");
     let lower = String::from_utf8_lossy(value).to_ascii_lowercase();
     wrapped
         || variable
+        || percent
         || double
         || demo
         || STAND_INS.contains(&lower.as_str())
@@ -314,11 +321,12 @@ mod tests {
             "ChangeMe",
             "your-token",
             "__PW__",
+            "%FEED_PAT%",
             "put_token_here",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }
-        for value in ["hunter2", "password", "$ecret", "P$A", "aa", "Xx1x"] {
+        for value in ["hunter2", "password", "$ecret", "P$A", "aa", "Xx1x", "%a-1%"] {
             assert!(!is_placeholder(value.as_bytes()), "{value}");
         }
     }

@@ -7,7 +7,7 @@ use super::judge::{self, Kind};
 use super::paths;
 use super::piece::{self, Piece};
 use super::store;
-use super::xml::{self, Value};
+use super::xml::{self, Part};
 use crate::blob::{Blob, Budget, Out};
 use crate::credential::obscured;
 use crate::error::Result;
@@ -51,7 +51,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     result
 }
 
-fn secret(value: &Value<'_>, block: &[Value<'_>]) -> Option<Match> {
+fn secret(value: &Part<'_>, block: &[Part<'_>]) -> Option<Match> {
     if value.is_text(&["settingsSecurity", "master"]) {
         return Some(master(value));
     }
@@ -78,7 +78,7 @@ fn secret(value: &Value<'_>, block: &[Value<'_>]) -> Option<Match> {
 }
 
 /// The master password, opened; as it stands when it does not open.
-fn master(value: &Value<'_>) -> Match {
+fn master(value: &Part<'_>) -> Match {
     let inside = brackets(&value.value).unwrap_or(&value.value);
     match obscured::maven_master(inside) {
         Some(plain) => store::revealed(&MASTER, (Kind::Password, &plain), value.raw, "maven"),

@@ -7,18 +7,23 @@ mod agents;
 mod aws;
 mod aws_cache;
 mod azure;
+mod boot_log;
 mod cargo;
+mod cfn;
 mod cifs;
 mod cloud_init;
 mod command;
 mod composer;
+mod config_mgmt;
 mod container;
 mod docker;
 mod dotenv;
+mod forges;
 mod gcp;
 mod gem;
 mod git;
 mod history;
+mod history_db;
 mod ini;
 mod judge;
 mod jvm;
@@ -33,14 +38,20 @@ mod nuget;
 mod paths;
 mod pgpass;
 mod piece;
+mod powershell;
 mod python;
+mod rclone;
+mod runners;
 mod shadow;
 mod shell;
 mod ssh;
 mod ssh_targets;
 mod sshd;
+mod ssm;
 mod store;
+mod tokens;
 mod uri;
+mod vault;
 mod wireguard;
 mod xml;
 mod yaml;
@@ -95,18 +106,23 @@ pub static ARTIFACTS: &[Artifact] = &[
     aws_cache::ARTIFACT,
     azure::AGENT,
     azure::ARTIFACT,
+    boot_log::ARTIFACT,
     cargo::ARTIFACT,
+    cfn::ARTIFACT,
     cifs::ARTIFACT,
     cloud_init::ARTIFACT,
     composer::ARTIFACT,
+    config_mgmt::ARTIFACT,
     container::ARTIFACT,
     container::SECRETS,
     docker::ARTIFACT,
     dotenv::ARTIFACT,
+    forges::ARTIFACT,
     gcp::ARTIFACT,
     gem::ARTIFACT,
     git::ARTIFACT,
     history::ARTIFACT,
+    history_db::ARTIFACT,
     jvm::ARTIFACT,
     kubeconfig::ARTIFACT,
     maven::ARTIFACT,
@@ -116,12 +132,17 @@ pub static ARTIFACTS: &[Artifact] = &[
     npm::ARTIFACT,
     nuget::ARTIFACT,
     pgpass::ARTIFACT,
+    powershell::ARTIFACT,
     python::ARTIFACT,
+    rclone::ARTIFACT,
+    runners::ARTIFACT,
     shadow::ARTIFACT,
     ssh::AUTHORIZED,
     ssh::PRIVATE,
     ssh_targets::CONFIG,
     ssh_targets::KNOWN,
     sshd::ARTIFACT,
+    ssm::ARTIFACT,
+    vault::ARTIFACT,
     wireguard::ARTIFACT,
 ];

@@ -5,7 +5,7 @@ use super::Artifact;
 use super::judge::{self, Kind};
 use super::paths;
 use super::piece::{self, Piece};
-use super::xml::{self, Value};
+use super::xml::{self, Part};
 use crate::blob::{Blob, Budget, Out};
 use crate::error::Result;
 use crate::finding::{Grade, Match, Rule, Severity};
@@ -44,10 +44,10 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
 /// One `<add key="…" value="…"/>`.
 struct Member<'v, 'a> {
     key: &'v [u8],
-    value: &'v Value<'a>,
+    value: &'v Part<'a>,
 }
 
-fn member<'v, 'a>(attributes: &'v [Value<'a>]) -> Option<Member<'v, 'a>> {
+fn member<'v, 'a>(attributes: &'v [Part<'a>]) -> Option<Member<'v, 'a>> {
     let named = |name: &[u8]| attributes.iter().find(|value| value.attribute == name);
     let value = named(b"value").filter(|value| !value.value.is_empty())?;
     Some(Member { key: named(b"key")?.value.as_ref(), value })

@@ -1,5 +1,6 @@
 //! A store: a document of names and values, and a table of those that are secret.
 
+use super::history;
 use super::judge::{self, Kind};
 use super::piece::{self, Piece};
 use super::uri;
@@ -151,6 +152,28 @@ pub(super) fn variable(
         }
         found(one.fact("name", piece::text(name)));
     }
+}
+
+/// The secrets on the command lines of a script that is the value of `leaf`.
+pub(super) fn script(
+    rule: &'static Rule,
+    leaf: &Leaf<'_>,
+    found: &mut dyn FnMut(Match),
+) -> Result<()> {
+    let plain = leaf.value.as_ref() == leaf.raw.bytes;
+    let text = if plain { leaf.raw } else { Piece::whole(&leaf.value) };
+    let mut result = Ok(());
+    for line in text.lines() {
+        let of_line = history::secrets(rule, line, &mut |mut one| {
+            if !plain {
+                one.decoded = one.decoded.or(Some(("unescape", one.span)));
+                one.span = leaf.raw.run();
+            }
+            found(one);
+        });
+        result = result.and(of_line);
+    }
+    result
 }
 
 /// A match of what was decoded by `format` from the bytes of `raw`.

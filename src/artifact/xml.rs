@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// A text or an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Value<'a> {
+pub(super) struct Part<'a> {
     /// The elements it stands in, outermost first, without their prefixes.
     pub(super) path: Vec<&'a [u8]>,
     /// The number of the innermost of them, in the order of their start tags.
@@ -26,7 +26,7 @@ pub(super) struct Value<'a> {
     pub(super) raw: Piece<'a>,
 }
 
-impl Value<'_> {
+impl Part<'_> {
     /// Whether it is the text of an element whose path ends with `tail`, in which `*` stands for
     /// any name.
     pub(super) fn is_text(&self, tail: &[&str]) -> bool {
@@ -46,19 +46,20 @@ impl Value<'_> {
 }
 
 /// Every text and attribute of `text`, and what kept the rest from being read.
-pub(super) fn values(text: Piece<'_>) -> (Vec<Value<'_>>, Result<()>) {
+pub(super) fn values(text: Piece<'_>) -> (Vec<Part<'_>>, Result<()>) {
     let mut reader = Reader { text, at: 0, open: Vec::new(), elements: 0, values: Vec::new() };
     let result = reader.document();
     (reader.values, result)
 }
 
-/// The values of `values` that belong to the same element, or the text of its child `name`.
-pub(super) fn child(values: &[Value<'_>], parent: usize, name: &str) -> String {
-    let fits = |value: &&Value<'_>| {
+/// The text of the child `name` of element `parent`, whose parts `values` begins with.
+pub(super) fn child(values: &[Part<'_>], parent: usize, name: &str) -> String {
+    let fits = |value: &&Part<'_>| {
         let last = value.path.last().is_some_and(|have| *have == name.as_bytes());
         last && value.parent == parent && value.attribute.is_empty()
     };
-    values.iter().find(fits).map(|value| piece::text(&value.value)).unwrap_or_default()
+    let mut near = values.iter().take(limits::STORE_NEIGHBOURS);
+    near.find(fits).map(|value| piece::text(&value.value)).unwrap_or_default()
 }
 
 struct Reader<'a> {
@@ -67,7 +68,7 @@ struct Reader<'a> {
     /// The open elements, each with its number.
     open: Vec<(&'a [u8], usize)>,
     elements: usize,
-    values: Vec<Value<'a>>,
+    values: Vec<Part<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -115,7 +116,7 @@ impl<'a> Reader<'a> {
         let mut numbers = self.open.iter().rev().map(|open| open.1);
         let (element, parent) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         let path = self.open.iter().map(|open| open.0).collect();
-        self.values.push(Value { path, element, parent, attribute, value, raw });
+        self.values.push(Part { path, element, parent, attribute, value, raw });
         Ok(())
     }
 
@@ -165,8 +166,8 @@ impl<'a> Reader<'a> {
         // At least one byte is taken, whatever it is.
         self.at = self.at.saturating_add(name.bytes.len().max(1));
         let rest = self.text.from(self.at);
-        let value = rest.trim();
-        let Some(value) = value.strip_prefix(b"=").map(Piece::trim) else { return Ok(()) };
+        let value = trim_start(rest);
+        let Some(value) = value.strip_prefix(b"=").map(trim_start) else { return Ok(()) };
         let Some(&quote @ (b'"' | b'\'')) = value.bytes.first() else {
             return Err(Error::corrupt("an attribute has no quotes"));
         };
@@ -186,6 +187,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Without white space before it; what may stand at the document's end is not looked at.
+fn trim_start(text: Piece<'_>) -> Piece<'_> {
+    text.from(text.bytes.len() - text.bytes.trim_ascii_start().len())
+}
+
 /// A name without its prefix.
 fn local(name: &[u8]) -> &[u8] {
     name.rsplit(|&b| b == b':').next().unwrap_or(name)
@@ -202,15 +208,12 @@ fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
         // The longest reference is `&#x10FFFF;`.
         let end = after.iter().take(9).position(|&b| b == b';').filter(|_| byte == b'&');
         let name = end.and_then(|end| after.get(..end));
-        match name.and_then(character) {
-            Some(character) => {
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = end.and_then(|end| after.get(end + 1..)).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = after;
-            }
+        if let Some(character) = name.and_then(character) {
+            out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = end.and_then(|end| after.get(end + 1..)).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = after;
         }
     }
     Cow::Owned(out)

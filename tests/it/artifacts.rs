@@ -507,6 +507,13 @@ fn deep_hostile_files_stay_linear() {
         "a&",
         "a,b=",
         "echo a | sudo -S b\n",
+        "{\"token\":\"a1\",",
+        "<password key='a'>b",
+        "<a",
+        "PASSWORD 'a' ",
+        "-password a;",
+        "Host a\nUser b\n",
+        "' ",
     ];
     let mut paths: Vec<String> = cases().into_iter().map(|c| c.path).collect();
     paths.sort();
