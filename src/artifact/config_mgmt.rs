@@ -47,23 +47,22 @@ const fn place(tail: &'static str, rule: &'static Rule, role: &'static str) -> P
 }
 
 /// The first that fits counts.
-static PLACES: [Place; 16] = [
+static PLACES: [Place; 15] = [
     place("chef/*validation.pem", &MASTER, "chef validator"),
     place("chef/*validator.pem", &MASTER, "chef validator"),
     place("chef/encrypted_data_bag_secret", &SHARED, "chef data bags"),
     place("chef/client.pem", &NODE, "chef client"),
     place(".chef/*.pem", &MASTER, "chef user"),
     place("cinc/client.pem", &NODE, "chef client"),
-    place("ssl/ca/ca_key.pem", &MASTER, "puppet ca"),
+    place("puppet/ssl/ca/ca_key.pem", &MASTER, "puppet ca"),
     place("puppetserver/ca/ca_key.pem", &MASTER, "puppet ca"),
     place("puppet/ssl/private_keys/*.pem", &NODE, "puppet agent"),
-    place("ssl/private_keys/*.pem", &NODE, "puppet agent"),
     place("keys/private_key.pkcs7.pem", &SHARED, "hiera eyaml"),
     place("eyaml/private_key.pkcs7.pem", &SHARED, "hiera eyaml"),
-    place("pki/master/master.pem", &MASTER, "salt master"),
-    place("pki/master/master_sign.pem", &MASTER, "salt master signing"),
-    place("pki/minion/minion.pem", &NODE, "salt minion"),
-    place("pki/api/*.key", &NODE, "salt api"),
+    place("salt/pki/master/master.pem", &MASTER, "salt master"),
+    place("salt/pki/master/master_sign.pem", &MASTER, "salt master signing"),
+    place("salt/pki/minion/minion.pem", &NODE, "salt minion"),
+    place("salt/pki/api/*.key", &NODE, "salt api"),
 ];
 
 fn of(path: &[u8]) -> Option<&'static Place> {

@@ -81,7 +81,8 @@ fn secret(value: &Part<'_>, block: &[Part<'_>]) -> Option<Match> {
 fn master(value: &Part<'_>) -> Match {
     let inside = brackets(&value.value).unwrap_or(&value.value);
     match obscured::maven_master(inside) {
-        Some(plain) => store::revealed(&MASTER, (Kind::Password, &plain), value.raw, "maven"),
+        Some(plain) => store::revealed(&MASTER, (Kind::Password, &plain), value.raw, "maven")
+            .fact("decrypts_with", "the key that is part of Maven"),
         None => judge::decoded(&MASTER, Grade::Strong, (Kind::Token, &value.value), value.raw),
     }
     .fact("decrypts", "settings.xml")

@@ -72,7 +72,8 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
 fn obscured(value: Piece<'_>) -> Match {
     match obscured::rclone(value.bytes) {
         Some(plain) => judge::decoded(&REMOTE, Grade::Strong, (Kind::Password, &plain), value)
-            .decoded_by("rclone", Run::new(0, plain.len() as u64)),
+            .decoded_by("rclone", Run::new(0, plain.len() as u64))
+            .fact("decrypts_with", "the key that is part of rclone"),
         None => judge::found(&REMOTE, Grade::Plausible, Kind::Password, value),
     }
 }

@@ -38,13 +38,17 @@ fn applies(blob: &Blob<'_>) -> bool {
         || paths::ends_with_any(
             &blob.name,
             &[
-                "consul*/*.hcl",
-                "consul*/*.json",
-                "nomad*/*.hcl",
-                "nomad*/*.json",
-                "vault*/*.hcl",
-                "vault*/*.json",
-                "vault*/config/*.hcl",
+                "etc/consul*/*.hcl",
+                "etc/consul*/*.json",
+                "etc/nomad*/*.hcl",
+                "etc/nomad*/*.json",
+                "etc/vault*/*.hcl",
+                "etc/vault*/*.json",
+                "consul/config/*.hcl",
+                "consul/config/*.json",
+                "nomad/config/*.hcl",
+                "vault/config/*.hcl",
+                "vault/config/*.json",
             ],
         )
 }
