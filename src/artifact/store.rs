@@ -139,7 +139,8 @@ pub(super) fn variable(
     for mut one in uri::logins(text).filter_map(|login| login.found(rule)) {
         by_uri = true;
         if !plain {
-            one.decoded = Some(("unescape", one.span));
+            let inside = one.span;
+            one = one.decoded_by("unescape", inside);
             one.span = raw.run();
         }
         found(one.fact("name", piece::text(name)));
@@ -166,7 +167,10 @@ pub(super) fn script(
     for line in text.lines() {
         let of_line = history::secrets(rule, line, &mut |mut one| {
             if !plain {
-                one.decoded = one.decoded.or(Some(("unescape", one.span)));
+                if one.decoded.is_none() {
+                    let inside = one.span;
+                    one = one.decoded_by("unescape", inside);
+                }
                 one.span = leaf.raw.run();
             }
             found(one);
