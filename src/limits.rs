@@ -381,3 +381,14 @@ pub const XML_DEPTH: usize = 64;
 
 /// Texts and attributes of one XML document. Each keeps its path.
 pub const XML_VALUES: usize = 50_000;
+
+// Literals and units.
+
+/// How deep the brackets of a script's literals nest before the rest is given up.
+pub const LITERAL_DEPTH: usize = 64;
+
+/// Assignments of one script that are kept.
+pub const LITERALS: usize = 50_000;
+
+/// Bytes of one line of a unit or a table of jobs after its continuations are joined.
+pub const JOINED_BYTES: usize = 64 * 1024;

@@ -1,5 +1,5 @@
-//! Environment files: `.env`, `/etc/environment`, `/etc/default/*`, shell start-up files and the
-//! `Environment=` of systemd units, read as `NAME=value` lines.
+//! Environment files: `.env`, `/etc/environment`, `/etc/default/*` and shell start-up files, read as
+//! `NAME=value` lines.
 
 use super::Artifact;
 use super::aws;
@@ -48,49 +48,25 @@ fn applies(blob: &Blob<'_>) -> bool {
             "etc/bash.bashrc",
             "etc/bashrc",
             "ecs/ecs.config",
-            "*.service",
-            "*service.d/*.conf",
         ],
     )
 }
 
 fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
     let mut profile = aws::Profile::default();
-    // In a unit, other names are settings of systemd, such as `LoadCredential=`.
-    let unit = paths::ends_with_any(&blob.name, &["*.service", "*service.d/*.conf"]);
     for line in Piece::whole(&blob.bytes).lines() {
-        let line = line.trim();
-        if let Some(units) = line.strip_prefix(b"Environment=") {
-            for word in unit_words(units) {
-                variable(word, &mut profile, out);
-            }
-        } else if !unit {
-            variable(line, &mut profile, out);
-        }
+        variable(line.trim(), &mut profile, out);
     }
     profile.report(out);
     Ok(())
 }
 
-/// The words of a systemd `Environment=`: each whole in quotes, or without white space.
-fn unit_words(text: Piece<'_>) -> impl Iterator<Item = Piece<'_>> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim();
-        let quote = rest.bytes.first().copied().filter(|b| matches!(b, b'"' | b'\''));
-        let start = usize::from(quote.is_some());
-        let inside = rest.from(start);
-        let end = inside.bytes.iter().position(|&b| match quote {
-            Some(quote) => b == quote,
-            None => b.is_ascii_whitespace(),
-        });
-        let word = inside.sub(0, end.unwrap_or(usize::MAX));
-        rest = inside.from(word.bytes.len() + start);
-        (!word.is_empty()).then_some(word)
-    })
-}
-
-fn variable<'a>(line: Piece<'a>, profile: &mut aws::Profile<'a>, out: &mut dyn FnMut(Out<'_>)) {
+/// One `NAME=value`.
+pub(super) fn variable<'a>(
+    line: Piece<'a>,
+    profile: &mut aws::Profile<'a>,
+    out: &mut dyn FnMut(Out<'_>),
+) {
     let line = line.strip_prefix(b"export ").map_or(line, Piece::trim);
     let Some((name, value)) = line.split_once(b'=') else { return };
     let name = name.trim();

@@ -143,7 +143,7 @@ pub(super) fn secretive(name: &[u8]) -> Option<Kind> {
 }
 
 /// The words of a name in lower case: between signs, and where small letters turn to capitals.
-fn words(name: &[u8]) -> Vec<String> {
+pub(super) fn words(name: &[u8]) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut small = false;
     for &byte in name {
@@ -186,7 +186,8 @@ const STAND_INS: [&str; 22] = [
     "secret_here",
 ];
 /// Parts of a value that no real one has.
-const STAND_IN_PARTS: [&str; 10] = [
+const STAND_IN_PARTS: [&str; 11] = [
+    "put your ",
     "changeme",
     "your_",
     "your-",

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod agents;
+mod ansible;
 mod aws;
 mod aws_cache;
 mod azure;
@@ -11,26 +12,41 @@ mod boot_log;
 mod cargo;
 mod cfn;
 mod cifs;
+mod cipher;
+mod clients;
 mod cloud_init;
 mod command;
 mod composer;
 mod config_mgmt;
 mod container;
+mod cron;
 mod docker;
 mod dotenv;
+mod dsn;
 mod forges;
+mod framework;
 mod gcp;
 mod gem;
 mod git;
+mod gitlab;
+mod gnupg;
+mod gpp;
 mod history;
 mod history_db;
+mod htpasswd;
 mod ini;
+mod jenkins;
 mod judge;
 mod jvm;
+mod kerberos;
+mod keystore;
 mod kubeconfig;
+mod literal;
+mod markup;
 mod maven;
 mod mime;
 mod mycnf;
+mod mylogin;
 mod netrc;
 mod network_manager;
 mod npm;
@@ -42,6 +58,9 @@ mod powershell;
 mod python;
 mod rclone;
 mod runners;
+mod service;
+mod service_files;
+mod settings;
 mod shadow;
 mod shell;
 mod ssh;
@@ -49,9 +68,15 @@ mod ssh_targets;
 mod sshd;
 mod ssm;
 mod store;
+mod table;
+mod terraform;
 mod tokens;
+mod unattend;
+mod unit;
 mod uri;
 mod vault;
+mod vpn;
+mod whole;
 mod wireguard;
 mod xml;
 mod yaml;
@@ -102,6 +127,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     accounts::PASSWD,
     accounts::SUDOERS,
     agents::ARTIFACT,
+    ansible::ARTIFACT,
     aws::ARTIFACT,
     aws_cache::ARTIFACT,
     azure::AGENT,
@@ -110,23 +136,37 @@ pub static ARTIFACTS: &[Artifact] = &[
     cargo::ARTIFACT,
     cfn::ARTIFACT,
     cifs::ARTIFACT,
+    clients::ARTIFACT,
     cloud_init::ARTIFACT,
     composer::ARTIFACT,
     config_mgmt::ARTIFACT,
     container::ARTIFACT,
     container::SECRETS,
+    cron::ARTIFACT,
     docker::ARTIFACT,
     dotenv::ARTIFACT,
     forges::ARTIFACT,
+    framework::ARTIFACT,
     gcp::ARTIFACT,
     gem::ARTIFACT,
     git::ARTIFACT,
+    gitlab::ARTIFACT,
+    gnupg::ARTIFACT,
+    gpp::ARTIFACT,
     history::ARTIFACT,
     history_db::ARTIFACT,
+    htpasswd::ARTIFACT,
+    jenkins::ARTIFACT,
     jvm::ARTIFACT,
+    kerberos::CACHE,
+    kerberos::KEYTAB,
+    keystore::ACME,
+    keystore::STORE,
     kubeconfig::ARTIFACT,
+    markup::ARTIFACT,
     maven::ARTIFACT,
     mycnf::ARTIFACT,
+    mylogin::ARTIFACT,
     netrc::ARTIFACT,
     network_manager::ARTIFACT,
     npm::ARTIFACT,
@@ -136,6 +176,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     python::ARTIFACT,
     rclone::ARTIFACT,
     runners::ARTIFACT,
+    service::ARTIFACT,
     shadow::ARTIFACT,
     ssh::AUTHORIZED,
     ssh::PRIVATE,
@@ -143,6 +184,13 @@ pub static ARTIFACTS: &[Artifact] = &[
     ssh_targets::KNOWN,
     sshd::ARTIFACT,
     ssm::ARTIFACT,
+    table::ARTIFACT,
+    terraform::ARTIFACT,
+    unattend::ARTIFACT,
+    unit::ARTIFACT,
     vault::ARTIFACT,
+    vpn::OPENVPN,
+    vpn::TUNNEL,
+    whole::ARTIFACT,
     wireguard::ARTIFACT,
 ];

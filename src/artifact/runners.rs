@@ -51,7 +51,6 @@ fn applies(blob: &Blob<'_>) -> bool {
                 "*runner/.credentials",
                 "agent/.credentials",
                 "buildkite-agent.cfg",
-                "gitlab-runner/config.toml",
                 "launch-agent-config.yaml",
                 ".circleci/cli.yml",
             ],

@@ -145,6 +145,16 @@ fn described(path: &[u8], rule: &'static Rule, key: Option<PrivateKey>, block: P
         .fact("fingerprint", key.fingerprint.unwrap_or_default())
         .fact("comment", piece::text(key.comment.unwrap_or_default().as_bytes()))
         .fact("user", paths::user(path).unwrap_or_default())
+        .fact("certificate", certificate(path))
+}
+
+/// The name of the certificate whose key it is, where certbot keeps them.
+fn certificate(path: &[u8]) -> String {
+    let mut parts = path.split(|&b| b == b'/').skip_while(|part| *part != b"letsencrypt").skip(1);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(b"live" | b"archive"), Some(name), Some(_)) => piece::text(name),
+        _ => String::new(),
+    }
 }
 
 /// The match, marked when everybody has its key.

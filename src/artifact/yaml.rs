@@ -9,7 +9,7 @@ use crate::limits;
 use std::borrow::Cow;
 
 /// One step of a scalar's path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Step<'a> {
     /// The value of a key, which is taken as written.
     Key(&'a [u8]),

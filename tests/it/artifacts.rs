@@ -10,6 +10,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::cast_possible_truncation, reason = "random numbers may lose bits")]
 
+use aes::cipher::{BlockCipherEncrypt as _, KeyInit as _};
 use amisweep::artifact;
 use amisweep::blob::{Blob, Budget, Meta, Out};
 use amisweep::credential::{aws_id, base64, openssh};
@@ -66,6 +67,43 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let pairs = digits.chunks_exact(2).map(|pair| std::str::from_utf8(pair).unwrap());
+    pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+}
+
+/// A `.mylogin.cnf` of lines that `|` separates, as `mysql_config_editor` writes it.
+fn mylogin(lines: &str) -> Vec<u8> {
+    let mut file = vec![0; 4];
+    let folded = seeded("mylogin").bytes(20);
+    file.extend_from_slice(&folded);
+    let mut key = [0u8; 16];
+    for (at, byte) in folded.iter().enumerate() {
+        key[at % 16] ^= byte;
+    }
+    let cipher = aes::Aes128::new(&key.into());
+    for line in lines.split('|') {
+        let mut text = format!("{line}\n").into_bytes();
+        let padding = 16 - text.len() % 16;
+        text.extend(std::iter::repeat_n(padding as u8, padding));
+        file.extend((text.len() as u32).to_le_bytes());
+        for block in text.as_chunks::<16>().0 {
+            let mut block = (*block).into();
+            cipher.encrypt_block(&mut block);
+            file.extend_from_slice(&block);
+        }
+    }
+    file
+}
+
+/// User and host, and the password behind them, as `WinSCP` stores it.
+fn winscp(text: &str) -> Vec<u8> {
+    let text = text.replace(' ', "");
+    let bytes = [&[0xff, 0, text.len() as u8, 2, 7, 7], text.as_bytes()].concat();
+    bytes.iter().flat_map(|b| format!("{:02X}", b ^ 0x5c).into_bytes()).collect()
+}
+
 fn public(seed: &str) -> Vec<u8> {
     openssh::public_blob("ssh-ed25519", &[&seeded(seed).bytes(32)]).unwrap()
 }
@@ -112,6 +150,18 @@ fn generate(call: &str) -> Vec<u8> {
         "base64" => return padded(rest.as_bytes()).into_bytes(),
         "gzip64" => return padded(&gzip(rest.as_bytes())).into_bytes(),
         "gzip" => return gzip(rest.as_bytes()),
+        "unhex" => return unhex(rest),
+        "mylogin" => return mylogin(rest),
+        "winscp" => return winscp(rest),
+        // A template cannot hold braces.
+        "object64" => {
+            return padded(rest.replace('(', "{").replace(')', "}").as_bytes()).into_bytes();
+        }
+        "utf16" => return rest.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "utf16base64" => {
+            let wide: Vec<u8> = rest.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            return padded(&wide).into_bytes();
+        }
         "key" => return private(args[0], args[1], "none").into_bytes(),
         "lockedkey" => return private(args[0], args[1], "aes256-ctr").into_bytes(),
         "indent" => {
@@ -514,6 +564,27 @@ fn deep_hostile_files_stay_linear() {
         "-password a;",
         "Host a\nUser b\n",
         "' ",
+        "<a>",
+        "<a b='c'/>",
+        "<a b='c' ",
+        "<!-- ",
+        "<key>x</key>",
+        "a = 'b'\n",
+        "$a['b'] = \"c\";",
+        "'a' => ['b', ",
+        "/* ",
+        "#",
+        "a {\n",
+        "a {\n secret = b\n}\n",
+        "a=b;password=c;",
+        "-----BEGIN OpenVPN Static key V1-----\n",
+        "-----END OpenVPN Static key V1-----\n",
+        "a : PSK b\n",
+        "a b c \\\n",
+        "ExecStart=a -p b\n",
+        "{\"a\": {\"TunnelSecret\": \"b\"},",
+        "\x05\x02\0\0",
+        "                ",
     ];
     let mut paths: Vec<String> = cases().into_iter().map(|c| c.path).collect();
     paths.sort();

@@ -42,7 +42,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper", &["emulator"]),
     ("rayon", &["sweep"]),
     ("clap", &["cli"]),
-    ("aes", &["credential"]),
+    ("aes", &["credential", "artifact"]),
     ("regex", &["detect"]),
     ("regex_syntax", &["detect"]),
     ("serde_saphyr", &["detect/import"]),
