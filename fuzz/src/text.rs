@@ -229,7 +229,11 @@ impl EncodingTarget {
     }
 
     /// Rule and place of what stands in the bytes, and whether it was decoded.
-    fn scan(&self, engine: &Engine, bytes: &[u8]) -> (BTreeSet<(&'static str, u64, u64, bool)>, u64) {
+    fn scan(
+        &self,
+        engine: &Engine,
+        bytes: &[u8],
+    ) -> (BTreeSet<(&'static str, u64, u64, bool)>, u64) {
         let mut found = BTreeSet::new();
         let window = Window { bytes, owned: 0..bytes.len(), path: None };
         let more = engine.scan(&window, &mut Scratch::default(), &mut |hit| {
