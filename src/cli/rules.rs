@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 /// Which rules are used.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Rules")]
+#[group(id = "rule-flags")]
 pub(super) struct Flags {
     /// Rules of your own, besides the built-in ones: a file in the schema of docs/signatures.md,
     /// of gitleaks, betterleaks, Nosey Parker, Kingfisher or Trivy, or a directory of such files
