@@ -132,19 +132,11 @@ impl Engine {
 
     /// The signatures that amisweep comes with, in the order of their files.
     pub fn builtin_signatures() -> Result<Vec<Signature>> {
-        let mut signatures = Vec::new();
-        for (name, text) in BUILTIN {
-            signature::read(name, text, &mut signatures)?;
-        }
-        Ok(signatures)
+        read_all(BUILTIN)
     }
 
     fn assemble(files: &[(&str, &str)], kernel: Kernel) -> Result<Engine> {
-        let mut signatures = Vec::new();
-        for (name, text) in files {
-            signature::read(name, text, &mut signatures)?;
-        }
-        Engine::of(signatures, kernel)
+        Engine::of(read_all(files)?, kernel)
     }
 
     fn of(mut signatures: Vec<Signature>, kernel: Kernel) -> Result<Engine> {
@@ -273,12 +265,17 @@ impl Engine {
         more.saturating_add(hidden)
     }
 
+    /// The signature a match is of.
+    fn signature_of(&self, found: &Match) -> Option<&Signature> {
+        let at = self.signatures.binary_search_by(|known| known.rule.id.cmp(found.rule.id));
+        self.signatures.get(at.ok()?)
+    }
+
     /// Whether the signature of a match wants to be looked for in what it was decoded from.
     fn looks_into(&self, found: &Match) -> bool {
-        let at = self.signatures.binary_search_by(|known| known.rule.id.cmp(found.rule.id));
-        let signature = at.ok().and_then(|at| self.signatures.get(at));
         let steps = found.decoded.iter().flat_map(|decoded| &decoded.chain);
         let mut encodings = steps.filter_map(|step| signature::Encoding::of_format(step.format));
+        let signature = self.signature_of(found);
         signature.is_none_or(|signature| encodings.all(|e| signature.encodings.has(e)))
     }
 
@@ -290,8 +287,7 @@ impl Engine {
         if window.bytes.get(secret.clone()) != Some(found.subject.bytes()) {
             return false;
         }
-        let at = self.signatures.binary_search_by(|known| known.rule.id.cmp(found.rule.id));
-        let Some(signature) = at.ok().and_then(|at| self.signatures.get(at)) else { return false };
+        let Some(signature) = self.signature_of(found) else { return false };
         let mut effort = verify::Effort::default();
         let from = secret.end.saturating_sub(signature.max_len);
         (from..secret.end)
@@ -372,6 +368,14 @@ impl Tally {
         *count += usize::from(keep(matched));
         0
     }
+}
+
+fn read_all(files: &[(&str, &str)]) -> Result<Vec<Signature>> {
+    let mut signatures = Vec::new();
+    for (name, text) in files {
+        signature::read(name, text, &mut signatures)?;
+    }
+    Ok(signatures)
 }
 
 /// The patterns of all anchors, and who waits for them.
