@@ -26,6 +26,9 @@ const EXIT_ERROR: u8 = 1;
 /// Exit code of wrong usage.
 const EXIT_USAGE: u8 = 2;
 
+/// Exit code when something could not be read or listed.
+const EXIT_INCOMPLETE: u8 = 11;
+
 /// Reads the disk inside an Amazon Machine Image and tells what an attacker would get from it.
 ///
 /// Nothing is mounted, nothing is written, nothing leaves this machine but calls to AWS about a

@@ -19,10 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Exit code of an estimate that leaves a disk out.
-#[cfg(feature = "aws")]
-const EXIT_INCOMPLETE: u8 = 11;
-
 /// Find what leaks from an image, a snapshot, a disk or a directory.
 ///
 /// Exit codes: 0 pass and complete, 1 run-time error, 2 usage, 10 findings at or above --fail-on,
@@ -118,7 +114,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     match super::aws::open(args)? {
         super::aws::Asked::Elsewhere => {}
         super::aws::Asked::Estimated { whole } => {
-            return Ok(if whole { 0 } else { EXIT_INCOMPLETE });
+            return Ok(if whole { 0 } else { super::EXIT_INCOMPLETE });
         }
         super::aws::Asked::Opened(opened) => return finish(args, opened, &engine),
     }

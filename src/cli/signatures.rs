@@ -16,9 +16,6 @@ use std::path::PathBuf;
 /// Exit code when a rule is wrong or an example does not come out.
 const EXIT_WRONG: u8 = 10;
 
-/// Exit code when parts of a file are not understood.
-const EXIT_INCOMPLETE: u8 = 11;
-
 /// Exit code of both.
 const EXIT_BOTH: u8 = 12;
 
@@ -340,7 +337,7 @@ fn exit_code(wrong: bool, lost: bool) -> u8 {
     match (wrong, lost) {
         (false, false) => 0,
         (true, false) => EXIT_WRONG,
-        (false, true) => EXIT_INCOMPLETE,
+        (false, true) => super::EXIT_INCOMPLETE,
         (true, true) => EXIT_BOTH,
     }
 }
