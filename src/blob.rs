@@ -41,6 +41,53 @@ pub enum Out<'a> {
     Blob(Blob<'a>),
     /// Something found.
     Match(Match),
+    /// Something that needs others to mean anything.
+    Clue(Clue),
+}
+
+/// Something that means nothing until others have been seen, wherever they stand: which layer
+/// hides a file, which key opens a store. Small, for all of them are kept to the end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Clue {
+    /// What it is, by the name that joins ask for.
+    pub kind: &'static str,
+    /// Where it was seen.
+    pub at: Locator,
+    /// What it is found by.
+    pub key: Box<[u8]>,
+    /// What it says.
+    pub value: Box<[u8]>,
+}
+
+/// What puts clues together when everything has been swept.
+pub struct Join {
+    /// Its name.
+    pub name: &'static str,
+    /// The clues it asks for.
+    pub needs: &'static [&'static str],
+    /// Join them; they come sorted.
+    pub run: fn(&[Clue], &mut dyn FnMut(Change)),
+}
+
+/// What a join has found out.
+#[derive(Debug)]
+pub enum Change {
+    /// One more thing is known of what was found at or below a place.
+    Fact {
+        /// The place.
+        at: Locator,
+        /// The fact's name.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Something new was found.
+    Match {
+        /// Where; the match's span is of these bytes.
+        at: Locator,
+        /// What.
+        found: Match,
+    },
 }
 
 /// What the nested views of one file may still cost.

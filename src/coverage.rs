@@ -67,6 +67,47 @@ impl Kind {
     }
 }
 
+/// How a file or a member of a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// Searched as it stands.
+    Plain,
+    /// A container that was opened, its members counted on their own.
+    Decoded,
+    /// Encrypted.
+    Opaque,
+    /// In a method that is not read.
+    Unsupported,
+    /// Larger, deeper or more than a bound allows.
+    Limit,
+    /// Damaged; what could be had of it was searched.
+    Corrupt,
+}
+
+impl Class {
+    /// Every class, in report order.
+    pub const ALL: [Class; 6] = [
+        Class::Plain,
+        Class::Decoded,
+        Class::Opaque,
+        Class::Unsupported,
+        Class::Limit,
+        Class::Corrupt,
+    ];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Class::Plain => "plain",
+            Class::Decoded => "decoded",
+            Class::Opaque => "opaque",
+            Class::Unsupported => "unsupported",
+            Class::Limit => "limit",
+            Class::Corrupt => "corrupt",
+        }
+    }
+}
+
 /// Something that could not be read or understood.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trouble {
@@ -84,6 +125,7 @@ pub struct Coverage {
     /// Bytes the target says were written.
     pub written: u64,
     bytes: [u64; Kind::ALL.len()],
+    contents: [u64; Class::ALL.len()],
     errors: Vec<Trouble>,
     error_count: u64,
     incomplete: bool,
@@ -95,6 +137,18 @@ impl Coverage {
         if let Some(slot) = self.bytes.get_mut(kind as usize) {
             *slot = slot.saturating_add(bytes);
         }
+    }
+
+    /// Count a file or a member that ended in `class`.
+    pub fn content(&mut self, class: Class) {
+        if let Some(slot) = self.contents.get_mut(class as usize) {
+            *slot = slot.saturating_add(1);
+        }
+    }
+
+    /// Files and members that ended in `class`.
+    pub fn contents(&self, class: Class) -> u64 {
+        self.contents.get(class as usize).copied().unwrap_or(0)
     }
 
     /// Bytes counted under `kind`.
@@ -171,6 +225,9 @@ impl Coverage {
         self.written = self.written.saturating_add(other.written);
         for kind in Kind::ALL {
             self.count(kind, other.of(kind));
+        }
+        for (mine, more) in self.contents.iter_mut().zip(other.contents) {
+            *mine = mine.saturating_add(more);
         }
         self.error_count += other.error_count;
         self.incomplete |= other.incomplete;

@@ -61,6 +61,8 @@ pub mod volume;
 
 pub mod filesystem;
 
+pub mod content;
+
 pub mod artifact;
 
 pub mod detect;

@@ -392,3 +392,45 @@ pub const LITERALS: usize = 50_000;
 
 /// Bytes of one line of a unit or a table of jobs after its continuations are joined.
 pub const JOINED_BYTES: usize = 64 * 1024;
+
+// Content.
+
+/// First bytes of a container that its unpacker is chosen by: most formats show in the first
+/// eight, tar in the first 512.
+pub const HEAD_BYTES: usize = 4096;
+
+/// Bytes of a member that is held in memory because its format has to be read at random, or the
+/// deltas and tables of one. Two workers hold two; more would not fit beside the cache.
+pub const HELD_BYTES: u64 = 32 * 1024 * 1024;
+
+/// How deep containers nest: a jar in a layer of an image in an archive that is compressed is six.
+pub const CONTAINER_DEPTH: usize = 10;
+
+/// Members of one outermost container. A docker image has some hundred thousand.
+pub const MEMBERS: u64 = 2_000_000;
+
+/// Bytes that may be unpacked of one outermost container, whatever its size.
+pub const UNPACKED_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes that may be unpacked for each byte of one outermost container, besides. Logs compress a
+/// hundredfold; a bomb more than a thousandfold.
+pub const UNPACKED_FACTOR: u64 = 200;
+
+/// Bytes that may be unpacked in one run for each byte that was written, besides a gigabyte.
+pub const UNPACKED_RUN_FACTOR: u64 = 16;
+
+/// Clues that are kept to the end, and the bytes they may take together.
+pub const CLUES: usize = 200_000;
+
+/// Bytes of all clues.
+pub const CLUE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Names of members that are longer are cut: tar allows any length.
+pub const MEMBER_NAME_BYTES: usize = 4096;
+
+/// Bytes of an outermost container that are read at once.
+pub const UNPACKED_READ_BYTES: usize = 128 * 1024;
+
+/// Bytes of a member that are searched at once. It stays in the processor's cache behind whatever
+/// unpacked it.
+pub const UNPACKED_WINDOW_BYTES: usize = 512 * 1024;

@@ -97,7 +97,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     for profile in profiles {
         profile.report(&mut |found| match found {
             Out::Match(found) => out(Out::Match(about.tell(found))),
-            Out::Blob(view) => out(Out::Blob(view)),
+            other => out(other),
         });
     }
     result

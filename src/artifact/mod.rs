@@ -81,7 +81,7 @@ mod wireguard;
 mod xml;
 mod yaml;
 
-use crate::blob::{Blob, Budget, Out};
+use crate::blob::{Blob, Budget, Join, Out};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -194,3 +194,6 @@ pub static ARTIFACTS: &[Artifact] = &[
     whole::ARTIFACT,
     wireguard::ARTIFACT,
 ];
+
+/// What puts together what parsers have seen in several files.
+pub static JOINS: &[Join] = &[];

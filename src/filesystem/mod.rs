@@ -137,3 +137,10 @@ pub struct FileEntry {
     /// Its data, attributes and link target; a directory's own blocks are no stream.
     pub streams: Box<[Stream]>,
 }
+
+impl FileEntry {
+    /// Whether it is there.
+    pub fn is_live(&self) -> bool {
+        self.state == FileState::Live
+    }
+}

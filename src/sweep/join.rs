@@ -1,11 +1,14 @@
 //! The join: matches of one secret become one finding with all its places.
 
+use super::clues::Told;
 use crate::coverage::Coverage;
 use crate::credential::pem::past_escape;
 use crate::detect::encoding;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Finding, Fingerprint, Harmless, Match, Place, Subject};
 use crate::limits;
+use crate::locator::Locator;
+use crate::run::{ImageNo, Run};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::cmp::Reverse;
@@ -125,6 +128,27 @@ impl<'k> Findings<'k> {
         }
     }
 
+    /// Add facts to what was found at their places.
+    pub(super) fn tell(&mut self, told: &Told) {
+        if told.is_empty() {
+            return;
+        }
+        for finding in self.found.values_mut() {
+            for place in &finding.places {
+                let file = Locator { members: Vec::new(), span: None, ..place.locator.clone() };
+                let about = told.get(&file).into_iter().flatten();
+                let about = about.filter(|(at, ..)| place.locator.members.starts_with(at));
+                for (_, name, value) in about {
+                    let known = finding.facts.entry(name).or_default();
+                    known.push(value.clone());
+                    known.sort();
+                    known.dedup();
+                    known.truncate(FACT_VALUES);
+                }
+            }
+        }
+    }
+
     /// All findings, sorted by their first locator.
     pub(super) fn finish(self, coverage: &mut Coverage) -> Vec<Finding> {
         if self.dropped > 0 {
@@ -201,24 +225,25 @@ fn settle(finding: &mut Finding) {
 /// The same bytes of the target are one place, under the best attribution: a live file's, then a
 /// deleted file's, then the raw ones.
 fn one_place_each(places: &mut Vec<Place>) {
-    let mut best: HashMap<Vec<(crate::run::ImageNo, crate::run::Run)>, usize> = HashMap::new();
+    let mut best: HashMap<Vec<(ImageNo, Run)>, usize> = HashMap::new();
     places.sort_by(|a, b| {
-        (a.state, a.locator.members.len(), &a.locator).cmp(&(
-            b.state,
-            b.locator.members.len(),
-            &b.locator,
-        ))
+        let order = |p: &Place| (p.state, Reverse(p.locator.members.len()));
+        (order(a), &a.locator).cmp(&(order(b), &b.locator))
     });
     let mut number = 0;
     places.retain(|place| {
         number += 1;
-        place.image_runs.is_empty()
-            || !place.locator.members.is_empty()
-            || *best.entry(place.image_runs.clone()).or_insert(number) == number
+        !stands_there(place) || *best.entry(place.image_runs.clone()).or_insert(number) == number
     });
     one_view_each(places);
     places.sort_by(|a, b| a.locator.cmp(&b.locator));
     places.dedup_by(|a, b| a.locator == b.locator);
+}
+
+/// Whether the runs of a place hold what was found as it is, and not what it was decoded from.
+fn stands_there(place: &Place) -> bool {
+    let bytes: u64 = place.image_runs.iter().map(|(_, run)| run.len).sum();
+    bytes > 0 && place.locator.span.is_some_and(|span| span.len == bytes)
 }
 
 /// What a parser that knows the file decoded is not told again for having been found by its looks.

@@ -49,6 +49,7 @@ impl Maker<'_> {
             filesystem: Some(files),
             driver: None,
             files: Vec::new(),
+            by_path: std::sync::OnceLock::new(),
         };
         self.filesystem(part);
         self.coverage.written = self.claims.iter().map(|claim| claim.run.len).sum();
@@ -315,6 +316,7 @@ mod tests {
             filesystem: Some(filesystem),
             driver: None,
             files: Vec::new(),
+            by_path: std::sync::OnceLock::new(),
         };
         let what =
             What::File { file: 0, stream: 0, claims: (0, 0), run: Run::new(0, 1), first: true };

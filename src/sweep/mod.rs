@@ -13,12 +13,18 @@
 //! 5. Matches of one secret become one finding; coverage must add up to the written bytes.
 
 mod claim;
+mod clues;
+mod contents;
 mod cross_check;
 mod cursor;
 mod join;
+mod level;
 mod listing;
+mod member;
 mod nested;
+mod opening;
 mod pipeline;
+mod place;
 mod plan;
 mod prefetch;
 mod read;

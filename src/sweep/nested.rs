@@ -1,5 +1,6 @@
 //! Nested views: what parsers read from a file, and from what they decode out of it.
 
+use super::clues::Clues;
 use crate::artifact::{self, ARTIFACTS};
 use crate::blob::{Blob, Budget, Out};
 use crate::coverage::Coverage;
@@ -34,6 +35,7 @@ pub(super) fn explore(
     engine: &Engine,
     scratch: &mut Scratch,
     coverage: &mut Coverage,
+    clues: &mut Clues,
 ) -> Vec<Nested> {
     let mut budget = Budget::default();
     let depth = budget.depth;
@@ -42,6 +44,7 @@ pub(super) fn explore(
     let mut matches = Vec::new();
     parse(file, &mut budget, coverage, &mut |out| match out {
         Out::Match(m) => matches.push((m, true)),
+        Out::Clue(clue) => clues.add(clue),
         Out::Blob(view) => {
             let from = view.decoded_from;
             views.push((into_owned(view), from));
@@ -66,6 +69,7 @@ pub(super) fn explore(
         budget.depth = depth.saturating_sub(view.at.members.len());
         parse(&view, &mut budget, coverage, &mut |out| match out {
             Out::Match(m) => matches.push((m, true)),
+            Out::Clue(clue) => clues.add(clue),
             Out::Blob(inner) => views.push((into_owned(inner), from)),
         });
         overlap_weak(&mut matches);

@@ -1,5 +1,6 @@
 //! The whole pipeline on one page.
 
+use super::clues::{Clues, join};
 use super::cursor::Cursor;
 use super::join::Findings;
 use super::plan::{self, Item, Plan};
@@ -22,17 +23,18 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
             cache.sweep_begins(later);
         }
     }
-    let mut findings = Findings::new(options.key);
-    run(&plan, options, false, (&mut findings, &mut coverage));
+    let (mut findings, mut clues) = (Findings::new(options.key), Clues::default());
+    run(&plan, options, false, (&mut findings, &mut coverage, &mut clues));
 
     let undelivered =
         std::mem::take(&mut *plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner));
     if !undelivered.is_empty() {
         plan.items = undelivered;
         plan.items.sort_unstable_by_key(Item::order);
-        run(&plan, options, true, (&mut findings, &mut coverage));
+        run(&plan, options, true, (&mut findings, &mut coverage, &mut clues));
     }
 
+    join(&clues.finish(&mut coverage), &mut findings);
     let findings = findings.finish(&mut coverage);
     let cross_checks = if options.cross_check {
         cross_check::run(&plan, &findings, &mut coverage)
@@ -48,7 +50,7 @@ fn run(
     plan: &Plan,
     options: &Options<'_>,
     again: bool,
-    (findings, coverage): (&mut Findings<'_>, &mut Coverage),
+    (findings, coverage, clues): (&mut Findings<'_>, &mut Coverage, &mut Clues),
 ) {
     let cursor = Cursor::new(plan, options.jobs);
     std::thread::scope(|scope| {
@@ -62,9 +64,10 @@ fn run(
             worker.finish()
         });
         drop(stop);
-        for (share, swept) in shares {
+        for (share, swept, seen) in shares {
             findings.merge(share);
             coverage.merge(swept);
+            clues.merge(seen);
         }
         drop(ahead.join());
     });
@@ -128,8 +131,9 @@ mod tests {
             progress: &Progress::default(),
         };
         let (mut findings, mut coverage) = (Findings::new(options.key), Coverage::default());
+        let mut clues = Clues::default();
         let swept = catch_unwind(AssertUnwindSafe(|| {
-            run(&plan, &options, false, (&mut findings, &mut coverage));
+            run(&plan, &options, false, (&mut findings, &mut coverage, &mut clues));
         }));
         assert!(swept.is_err());
     }

@@ -11,7 +11,8 @@ use crate::limits;
 use crate::locator::{Area, Locator};
 use crate::outcome::VolumeSummary;
 use crate::run::{ImageNo, Run, RunSet};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Everything there is to sweep, sorted by place.
 pub(super) struct Plan {
@@ -24,6 +25,8 @@ pub(super) struct Plan {
     pub(super) volumes: Vec<VolumeSummary>,
     /// Claimed bytes a file did not deliver: swept raw at the end.
     pub(super) undelivered: Mutex<Vec<Item>>,
+    /// Bytes that may still be unpacked.
+    pub(super) unpacked: AtomicU64,
 }
 
 /// A volume, a gap, or a directory on the host.
@@ -35,6 +38,8 @@ pub(super) struct Part {
     pub(super) filesystem: Option<Box<dyn Filesystem>>,
     pub(super) driver: Option<&'static Driver>,
     pub(super) files: Vec<FileEntry>,
+    /// The live files by path, once one is asked for.
+    pub(super) by_path: OnceLock<Vec<u32>>,
 }
 
 /// One thing to sweep.
@@ -121,7 +126,14 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
     let Maker { parts, mut items, claims, later, volumes, .. } = maker;
     items.sort_unstable_by_key(Item::order);
     items.shrink_to_fit();
-    Plan { images, parts, items, claims, later, volumes, undelivered: Mutex::default() }
+    let unpacked = AtomicU64::new(unpacked_bytes(coverage.written));
+    let undelivered = Mutex::default();
+    Plan { images, parts, items, claims, later, volumes, undelivered, unpacked }
+}
+
+/// Bytes that may be unpacked of a target of which so many were written.
+fn unpacked_bytes(written: u64) -> u64 {
+    written.saturating_mul(limits::UNPACKED_RUN_FACTOR).saturating_add(1 << 30)
 }
 
 /// A plan in the making.
@@ -175,6 +187,7 @@ impl Plan {
             filesystem: None,
             driver: None,
             files: vec![file],
+            by_path: OnceLock::new(),
         };
         Plan {
             images: Vec::new(),
@@ -184,6 +197,7 @@ impl Plan {
             later: Vec::new(),
             volumes: Vec::new(),
             undelivered: Mutex::default(),
+            unpacked: AtomicU64::new(unpacked_bytes(0)),
         }
     }
 }

@@ -211,6 +211,7 @@ mod tests {
             filesystem: None,
             driver: None,
             files: Vec::new(),
+            by_path: std::sync::OnceLock::new(),
         }
     }
 

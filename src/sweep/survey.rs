@@ -104,6 +104,7 @@ impl Maker<'_> {
             filesystem: None,
             driver: None,
             files: Vec::new(),
+            by_path: std::sync::OnceLock::new(),
         };
         let at = part.locator(Area::Whole);
         let mut refused = false;
@@ -234,6 +235,7 @@ impl Maker<'_> {
             filesystem: None,
             driver: None,
             files: Vec::new(),
+            by_path: std::sync::OnceLock::new(),
         });
         self.raw(Run::new(0, image.bytes.len()), Kind::Gap, None);
         self.take_away();

@@ -1,17 +1,19 @@
 //! A worker: it takes windows, reads them once, searches them and counts them.
 
+use super::clues::Clues;
 use super::cursor::Unit;
 use super::join::Findings;
 use super::nested::{self, Nested};
+use super::place::{area, file_locator, line_of, narrowed, renamed, shifted, state};
 use super::plan::{Item, Part, Plan, What, names};
 use super::read::{all_zero, fill, salvage};
 use super::{Options, nested::overlap_weak};
 use crate::blob::{Blob, Meta};
 use crate::bytes::ReadAt;
-use crate::coverage::{Coverage, Kind};
+use crate::coverage::{Class, Coverage, Kind};
 use crate::detect::{Scratch, Window};
 use crate::error::{Error, ErrorKind};
-use crate::filesystem::{FileEntry, FileKind, FileState, Stream, StreamName};
+use crate::filesystem::{FileEntry, FileKind, FileState, StreamName};
 use crate::finding::{Decoded, Match, Place, State};
 use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES, WINDOW_BYTES};
 use crate::locator::{Area, Locator};
@@ -22,12 +24,13 @@ use std::sync::PoisonError;
 
 /// One thread's share of the sweep.
 pub(super) struct Worker<'p> {
-    plan: &'p Plan,
-    options: &'p Options<'p>,
-    scratch: Scratch,
-    findings: Findings<'p>,
-    coverage: Coverage,
-    buf: Vec<u8>,
+    pub(super) plan: &'p Plan,
+    pub(super) options: &'p Options<'p>,
+    pub(super) scratch: Scratch,
+    pub(super) findings: Findings<'p>,
+    pub(super) coverage: Coverage,
+    pub(super) clues: Clues,
+    pub(super) buf: Vec<u8>,
     /// The reader of the stream that was swept last: part, file, stream.
     reader: Option<((u16, u32, u16), Box<dyn ReadAt + 'p>)>,
     /// Whether these bytes failed before, as a file's: their errors are told already.
@@ -35,17 +38,17 @@ pub(super) struct Worker<'p> {
 }
 
 /// Where the bytes of a window come from.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     /// The item, without a span.
-    at: Locator,
+    pub(super) at: Locator,
     /// What a span's offset counts from, for the window's item byte zero.
-    base: u64,
-    state: State,
+    pub(super) base: u64,
+    pub(super) state: State,
     /// Whether line numbers can be told: the window begins where the text does.
-    from_start: bool,
-    bytes: &'a dyn ReadAt,
+    pub(super) from_start: bool,
+    pub(super) bytes: &'a dyn ReadAt,
     /// Where the item begins in `bytes`.
-    origin: u64,
+    pub(super) origin: u64,
 }
 
 /// How reading a window went.
@@ -64,6 +67,7 @@ impl<'p> Worker<'p> {
             scratch: Scratch::default(),
             findings: Findings::new(options.key),
             coverage: Coverage::default(),
+            clues: Clues::default(),
             buf: Vec::new(),
             reader: None,
             again,
@@ -71,8 +75,8 @@ impl<'p> Worker<'p> {
     }
 
     /// What this worker found and counted.
-    pub(super) fn finish(self) -> (Findings<'p>, Coverage) {
-        (self.findings, self.coverage)
+    pub(super) fn finish(self) -> (Findings<'p>, Coverage, Clues) {
+        (self.findings, self.coverage, self.clues)
     }
 
     /// Sweep one window. A parser that fails on it costs this window's findings, not the sweep.
@@ -173,7 +177,11 @@ impl<'p> Worker<'p> {
         let begins = first && unit.window.start == run.start;
         let data = stream.name == StreamName::Data && file.kind == FileKind::File;
         if at_once && begins && data {
+            let unpacker = self.unpacker(&source, stream.size);
             self.artifacts(&source, file, stream.size);
+            self.contents(part, &source, unpacker);
+        } else if begins && data {
+            self.coverage.content(Class::Corrupt);
         }
         let mut delivered = 0;
         for claim in self.plan.claims_in(claims, unit.window) {
@@ -293,8 +301,8 @@ impl<'p> Worker<'p> {
 
     /// Add what parsers find in a file that they know.
     fn explore(&mut self, blob: &Blob<'_>, source: &Source<'_>) {
-        let found =
-            nested::explore(blob, self.options.engine, &mut self.scratch, &mut self.coverage);
+        let (scratch, coverage) = (&mut self.scratch, &mut self.coverage);
+        let found = nested::explore(blob, self.options.engine, scratch, coverage, &mut self.clues);
         for Nested { found, parsed, at, decoded_from } in found {
             let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
             let place = match at {
@@ -347,87 +355,6 @@ impl Source<'_> {
     }
 }
 
-/// A locator narrowed to a match: to its bytes, or to the view they decode to.
-fn narrowed(at: Locator, span: Run, decoded: Option<Decoded>) -> Locator {
-    let Some(Decoded { chain, span: inside }) = decoded else { return at.with_span(span) };
-    let view = chain.iter().fold(at, |at, step| {
-        let name = step.at.map(|offset| offset.to_string());
-        at.with_member(step.format, name.as_deref().map(str::as_bytes))
-    });
-    view.with_span(inside)
-}
-
-/// What was decoded, its place counted from `base` bytes before.
-fn shifted(mut decoded: Decoded, base: u64) -> Decoded {
-    if let Some(at) = decoded.chain.first_mut().and_then(|step| step.at.as_mut()) {
-        *at = at.saturating_add(base);
-    }
-    decoded
-}
-
-/// The line a byte of a text is on, counted from one; none in what is no text.
-fn line_of(text: &[u8], offset: u64) -> Option<u64> {
-    let before = text.get(..usize::try_from(offset).ok()?)?;
-    let head = text.get(..1024).unwrap_or(text);
-    if head.contains(&0) {
-        return None;
-    }
-    Some(1 + memchr::memchr_iter(b'\n', before).count() as u64)
-}
-
-fn file_locator(part: &Part, file: &FileEntry, stream: &Stream) -> Locator {
-    let path = file.path.clone();
-    let mut at = part.locator(match file.state {
-        FileState::Live => Area::Path(path),
-        FileState::Deleted { .. } => {
-            Area::Deleted { inode: file.inode, path: Some(path).filter(|path| !path.is_empty()) }
-        }
-    });
-    at.stream = match &stream.name {
-        StreamName::Data => None,
-        StreamName::Xattr(name) => Some([b"$Xattr/", &**name].concat().into()),
-        StreamName::LinkTarget => Some((*b"$Link").into()),
-    };
-    at
-}
-
-/// The same stream of the same file under another of its names.
-fn renamed(at: &Locator, name: &[u8]) -> Locator {
-    let mut at = at.clone();
-    match &mut at.area {
-        Area::Path(path) | Area::Deleted { path: Some(path), .. } => *path = name.into(),
-        _ => {}
-    }
-    at
-}
-
-fn area(part: &Part, kind: Kind, owner: Option<u32>) -> Area {
-    let owner = owner.and_then(|file| part.files.get(usize::try_from(file).ok()?));
-    match kind {
-        Kind::Slack => Area::Slack(owner.map(|file| file.path.clone())),
-        Kind::Free => Area::Unallocated,
-        Kind::Journal => Area::Journal,
-        Kind::Metadata => Area::Metadata,
-        Kind::File | Kind::Swap | Kind::Gap | Kind::Unparsed | Kind::Opaque | Kind::Unreadable => {
-            Area::Whole
-        }
-    }
-}
-
-fn state(kind: Kind) -> State {
-    match kind {
-        Kind::File => State::Live,
-        Kind::Free => State::Free,
-        Kind::Slack => State::Slack,
-        Kind::Journal => State::Journal,
-        Kind::Metadata => State::Metadata,
-        Kind::Swap => State::Swap,
-        Kind::Gap => State::Gap,
-        Kind::Unparsed | Kind::Unreadable => State::Unparsed,
-        Kind::Opaque => State::Opaque,
-    }
-}
-
 impl Item {
     /// How many bytes of the remainder it is; none for a file, whose claims tell.
     pub(super) fn bytes(&self) -> u64 {
@@ -435,17 +362,5 @@ impl Item {
             What::Raw { len, .. } => len,
             What::File { .. } => 0,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_counted_in_text_alone() {
-        assert_eq!(line_of(b"a\nb\nc", 4), Some(3));
-        assert_eq!(line_of(b"a\0b\nc", 4), None);
-        assert_eq!(line_of(b"a", 9), None);
     }
 }

@@ -1,0 +1,168 @@
+//! Content: what a file holds that is a file itself. Unpackers of archives, compressed streams,
+//! repositories and databases, each bounded, none of them ever writing to a disk.
+//!
+//! An unpacker is chosen by a name and the first bytes. It reads its container either as a stream
+//! from front to back or at random, and hands out members one by one; each member is read, searched
+//! and perhaps opened in turn by whoever called, before the unpacker goes on. What an unpacker
+//! holds in memory itself is bounded in [`crate::limits`]; how many members, how many bytes and how
+//! deep, is for the caller to bound, who ends it all by an error that the unpacker passes on.
+
+#![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
+#![allow(clippy::unnecessary_wraps, reason = "the unpackers of a table share one signature")]
+
+mod gzip;
+#[cfg(test)]
+mod probe;
+
+use crate::blob::{Clue, Join, Meta};
+use crate::bytes::{ReadAt, read_vec};
+use crate::error::{Error, ErrorKind, Result};
+use crate::finding::Match;
+use crate::locator::Locator;
+use crate::run::Run;
+use std::io::Read;
+
+/// An opener of one container format.
+pub struct Unpacker {
+    /// Its name, which stands in locators.
+    pub name: &'static str,
+    /// Whether it is for this container.
+    pub applies: fn(&Head<'_>) -> bool,
+    /// Open it.
+    pub open: Open,
+}
+
+/// How an unpacker reads. An error is coverage; what was handed out before it stays.
+#[derive(Clone, Copy)]
+pub enum Open {
+    /// From front to back; it may stop before the end.
+    Stream(fn(&mut dyn Read, &Given<'_>, Out<'_>) -> Result<()>),
+    /// At random. Reading in the order of the bytes, as far as it can be done, saves fetches.
+    Random(fn(&dyn ReadAt, &Given<'_>, Out<'_>) -> Result<()>),
+}
+
+/// What an unpacker is chosen by.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    /// The container's name: a path, or the name of a member; empty where it has none.
+    pub name: &'a [u8],
+    /// Its first bytes: [`crate::limits::HEAD_BYTES`] of it, or all.
+    pub bytes: &'a [u8],
+    /// Its length, where known.
+    pub size: Option<u64>,
+}
+
+/// What an unpacker is given besides the bytes.
+pub struct Given<'a> {
+    /// The container's name, as in [`Head`].
+    pub name: &'a [u8],
+    /// Where it is, for clues.
+    pub at: &'a Locator,
+    /// Its length, where known.
+    pub size: Option<u64>,
+    /// The files beside it.
+    pub siblings: Siblings<'a>,
+}
+
+/// The live files of the filesystem a container stands in, by their whole path: a `-wal` beside its
+/// database, an `.idx` beside its pack. Inside a stream there are none.
+#[derive(Clone, Copy)]
+pub struct Siblings<'a>(pub Option<Sibling<'a>>);
+
+/// Opens a file by its path for whoever asked; whether there is one.
+pub type Sibling<'a> = &'a dyn Fn(&[u8], &mut dyn FnMut(&dyn ReadAt)) -> bool;
+
+impl Siblings<'_> {
+    /// Hand the file of that path to `read`; whether there is one.
+    pub fn with(&self, path: &[u8], read: &mut dyn FnMut(&dyn ReadAt)) -> bool {
+        self.0.is_some_and(|open| open(path, read))
+    }
+
+    /// All bytes of a file, when there is one that has `most` at most and can be read.
+    pub fn read(&self, path: &[u8], most: usize) -> Option<Vec<u8>> {
+        let mut found = None;
+        self.with(path, &mut |bytes| {
+            let len = usize::try_from(bytes.len()).ok().filter(|len| *len <= most);
+            found = len.and_then(|len| read_vec(bytes, 0, len).ok());
+        });
+        found
+    }
+}
+
+/// Where an unpacker's finds go. An error ends the unpacker, which returns it.
+pub type Out<'a> = &'a mut dyn FnMut(Found<'_>) -> Result<()>;
+
+/// Something in a container.
+pub enum Found<'a> {
+    /// A member.
+    Member(Member<'a>),
+    /// A member, or all the rest, that could not be opened and why: its error's kind says whether
+    /// it is encrypted, in a method that is not read, over a limit or damaged.
+    Closed {
+        /// Its name.
+        name: Option<&'a [u8]>,
+        /// Why.
+        error: Error,
+    },
+    /// Something seen in the container as such; the span is of its bytes.
+    Match(Match),
+    /// Something that needs others to mean anything.
+    Clue(Clue),
+}
+
+/// A member of a container.
+pub struct Member<'a> {
+    /// Its name; none for a compressed stream.
+    pub name: Option<&'a [u8]>,
+    /// What the container says of it.
+    pub meta: Meta,
+    /// Its length, where known.
+    pub size: Option<u64>,
+    /// Where it comes from.
+    pub from: From,
+    /// What is told of everything that is found in it: a commit, a layer, a table.
+    pub facts: &'a [(&'static str, String)],
+    /// For many small things handed out as one, to be searched at once: which of them a run of
+    /// the member is part of, by name, and where in that one.
+    pub parts: Option<&'a dyn Fn(Run) -> Option<(Vec<u8>, Run)>>,
+    /// Its bytes.
+    pub bytes: &'a mut dyn Read,
+}
+
+/// Where a member's bytes stand in its container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// As they are, from this offset on.
+    Verbatim(u64),
+    /// Packed, in these bytes.
+    Packed(Run),
+    /// In places that are not told.
+    Somewhere,
+}
+
+impl<'a> Member<'a> {
+    /// A member of which nothing is known but its bytes.
+    pub fn new(name: Option<&'a [u8]>, bytes: &'a mut dyn Read) -> Member<'a> {
+        let (meta, size, from) = (Meta::default(), None, From::Somewhere);
+        Member { name, meta, size, from, facts: &[], parts: None, bytes }
+    }
+}
+
+/// The error that reading a container ended with: of the bytes below it, or of its own format.
+pub fn failed(error: std::io::Error) -> Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        Some(below) => below.clone(),
+        None => Error::new(ErrorKind::Corrupt, "a container is damaged").caused_by(error),
+    }
+}
+
+/// The first unpacker that is for a container.
+pub fn opener(head: &Head<'_>) -> Option<&'static Unpacker> {
+    UNPACKERS.iter().find(|unpacker| (unpacker.applies)(head))
+}
+
+/// Every unpacker, in the order they are asked.
+pub static UNPACKERS: &[Unpacker] = &[gzip::UNPACKER];
+
+/// What puts together what unpackers have seen in several files.
+pub static JOINS: &[Join] = &[];

@@ -1,0 +1,353 @@
+//! An opening: one outermost container and everything in it, read from front to back as far as its
+//! formats let it.
+
+use super::Options;
+use super::clues::Clues;
+use super::join::Findings;
+use super::level::{Level, inside};
+use super::member::About;
+use super::place::{narrowed, shifted};
+use crate::blob::Meta;
+use crate::bytes::ReadAt;
+use crate::content::{self, Found, Given, Head, Member, Open, Siblings, Unpacker};
+use crate::coverage::{Class, Coverage};
+use crate::detect::Scratch;
+use crate::error::{Error, ErrorKind, Result};
+use crate::finding::{Match, Place, State};
+use crate::limits;
+use crate::locator::Locator;
+use crate::run::Run;
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Pieces of the target that are told of what was unpacked from many.
+const RUNS_PER_PLACE: usize = 16;
+
+/// What opens, and what it may still take.
+pub(super) struct Opening<'w, 'p> {
+    pub(super) options: &'w Options<'w>,
+    pub(super) scratch: &'w mut Scratch,
+    pub(super) findings: &'w mut Findings<'p>,
+    pub(super) coverage: &'w mut Coverage,
+    pub(super) clues: &'w mut Clues,
+    /// The bytes of the member that is being read.
+    pub(super) buf: Vec<u8>,
+    /// The outermost container's bytes, and whose they are.
+    pub(super) source: &'w dyn ReadAt,
+    pub(super) state: State,
+    pub(super) siblings: Siblings<'w>,
+    pub(super) budget: Budget<'w>,
+    /// Why everything ends, once it does.
+    pub(super) stopped: Option<Error>,
+    /// Whether that it is a container is a guess: what does not open is then no news.
+    pub(super) guess: bool,
+}
+
+/// What may still be unpacked.
+pub(super) struct Budget<'w> {
+    /// Bytes of this container.
+    pub(super) bytes: u64,
+    /// Members of it.
+    pub(super) members: u64,
+    /// Bytes of the whole run.
+    pub(super) run: &'w AtomicU64,
+}
+
+/// A container's bytes, in the way its unpacker reads.
+enum Bytes<'a> {
+    Stream(&'a mut dyn Read),
+    Random(&'a dyn ReadAt),
+}
+
+impl Opening<'_, '_> {
+    /// Open the outermost container.
+    pub(super) fn outermost(&mut self, level: &Level<'_>, unpacker: &Unpacker) {
+        let (source, size) = (self.source, Some(self.source.len()));
+        let ended = match unpacker.open {
+            Open::Stream(_) => {
+                let bytes = Sequential { bytes: source, at: 0 };
+                let mut bytes = io::BufReader::with_capacity(limits::UNPACKED_READ_BYTES, bytes);
+                self.open(level, unpacker, size, Bytes::Stream(&mut bytes))
+            }
+            Open::Random(_) => self.open(level, unpacker, size, Bytes::Random(source)),
+        };
+        // What ended it was told where it happened.
+        drop(ended);
+    }
+
+    /// Open a container; whether it could be read as one. An error is the end of everything.
+    fn open(
+        &mut self,
+        level: &Level<'_>,
+        unpacker: &Unpacker,
+        size: Option<u64>,
+        bytes: Bytes<'_>,
+    ) -> Result<bool> {
+        let siblings = Siblings(self.siblings.0.filter(|_| level.depth == 0));
+        let given = Given { name: &level.name, at: &level.at, size, siblings };
+        let mut names = Names::default();
+        let mut out = |found: Found<'_>| self.take(level, unpacker, found, &mut names);
+        let run = AssertUnwindSafe(|| match (unpacker.open, bytes) {
+            (Open::Stream(open), Bytes::Stream(bytes)) => open(bytes, &given, &mut out),
+            (Open::Random(open), Bytes::Random(bytes)) => open(bytes, &given, &mut out),
+            _ => Err(Error::new(ErrorKind::Internal, "a container was read the wrong way")),
+        });
+        let failed = |_| Err(Error::new(ErrorKind::Internal, "an unpacker failed on this file"));
+        let result = catch_unwind(run).unwrap_or_else(failed);
+        if let Some(stopped) = &self.stopped {
+            return Err(stopped.clone());
+        }
+        self.names(level, unpacker, &names)?;
+        match &result {
+            Ok(()) => self.coverage.content(Class::Decoded),
+            Err(error) => self.closed(&level.at, &error.clone().named(unpacker.name)),
+        }
+        Ok(result.is_ok())
+    }
+
+    /// Search the names of members: raw, those of a packed container were seen by nobody.
+    fn names(&mut self, level: &Level<'_>, by: &Unpacker, names: &Names) -> Result<()> {
+        if level.origin.is_some() || names.text.is_empty() {
+            return Ok(());
+        }
+        let parts = |run: Run| names.part(run);
+        let about = About { meta: Meta::default(), parts: Some(&parts) };
+        let at = level.at.clone().with_member(by.name, None);
+        let inner = Level { at, name: b"".into(), origin: None, ..level.clone() };
+        self.buf.clear();
+        self.sweep(&inner, &about, &mut names.text.as_slice())
+    }
+
+    /// Something could not be opened.
+    fn closed(&mut self, at: &Locator, error: &Error) {
+        if self.guess {
+            return;
+        }
+        self.coverage.content(match error.kind() {
+            ErrorKind::Encrypted => Class::Opaque,
+            ErrorKind::Unsupported => Class::Unsupported,
+            ErrorKind::Limit => Class::Limit,
+            _ => Class::Corrupt,
+        });
+        // Of what contradicts its own format, all there was to read has been read.
+        if error.kind() == ErrorKind::Corrupt {
+            self.coverage.remark(Some(at.clone()), error.message());
+        } else {
+            self.coverage.error_at(at, error);
+        }
+    }
+
+    /// Take what an unpacker hands out.
+    fn take(
+        &mut self,
+        level: &Level<'_>,
+        by: &Unpacker,
+        found: Found<'_>,
+        names: &mut Names,
+    ) -> Result<()> {
+        if let Some(stopped) = &self.stopped {
+            return Err(stopped.clone());
+        }
+        let result = match found {
+            Found::Member(member) => {
+                names.add(member.name);
+                self.member(level, by, member)
+            }
+            Found::Closed { name, error } => {
+                names.add(name);
+                self.closed(&level.at.clone().with_member(by.name, name), &error);
+                Ok(())
+            }
+            Found::Match(found) => {
+                self.found(level, None, (found, true), (0, None));
+                Ok(())
+            }
+            Found::Clue(clue) => {
+                self.clues.add(clue);
+                Ok(())
+            }
+        };
+        if let Err(error) = &result {
+            self.closed(&level.at, error);
+            self.stopped = Some(error.clone());
+        }
+        result
+    }
+
+    /// Search a member, or open it if it is a container itself.
+    fn member(&mut self, level: &Level<'_>, by: &Unpacker, member: Member<'_>) -> Result<()> {
+        let Member { name, meta, size, from, facts, parts, bytes } = member;
+        let inner = inside(level, by.name, (name, from, facts));
+        let about = About { meta, parts };
+        let many = || Error::new(ErrorKind::Limit, "a container holds too many files");
+        self.budget.members = self.budget.members.checked_sub(1).ok_or_else(many)?;
+        // What lies in a member's member was counted where the outer one was read.
+        let most = self.budget.bytes.min(self.budget.run.load(Ordering::Relaxed));
+        let mut bytes = Counted { bytes, left: most, over: false };
+        let result = self.explore(&inner, &about, size, &mut bytes);
+        let used = most.saturating_sub(bytes.left);
+        self.budget.bytes = self.budget.bytes.saturating_sub(used);
+        let less = |left: u64| Some(left.saturating_sub(used));
+        let _ = self.budget.run.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        if bytes.over {
+            return Err(Error::new(ErrorKind::Limit, "a container unpacks to too many bytes"));
+        }
+        result
+    }
+
+    fn explore(
+        &mut self,
+        level: &Level<'_>,
+        about: &About<'_>,
+        size: Option<u64>,
+        bytes: &mut dyn Read,
+    ) -> Result<()> {
+        self.buf.clear();
+        let begun = self.fill(bytes, limits::HEAD_BYTES);
+        let head = self.buf.get(..limits::HEAD_BYTES).unwrap_or(&self.buf);
+        let unpacker = match about.parts {
+            None => content::opener(&Head { name: &level.name, bytes: head, size }),
+            Some(_) => None,
+        };
+        let unpacker = unpacker.filter(|_| begun.is_ok());
+        if unpacker.is_some() && level.depth > limits::CONTAINER_DEPTH {
+            let error = Error::new(ErrorKind::Limit, "containers nest too deep");
+            self.closed(&level.at, &error);
+        } else if let Some(unpacker) = unpacker
+            && self.nested(level, unpacker, size, bytes)?
+        {
+            return Ok(());
+        }
+        let swept = begun.and_then(|_| self.sweep(level, about, bytes));
+        match swept {
+            Ok(()) => self.coverage.content(Class::Plain),
+            Err(error) => self.closed(&level.at, &error),
+        }
+        Ok(())
+    }
+
+    /// Open a member of which the buffer holds the beginning. When it turns out to be none, the
+    /// buffer holds the beginning again.
+    fn nested(
+        &mut self,
+        level: &Level<'_>,
+        unpacker: &Unpacker,
+        size: Option<u64>,
+        bytes: &mut dyn Read,
+    ) -> Result<bool> {
+        let most = match unpacker.open {
+            Open::Stream(_) => limits::UNPACKED_WINDOW_BYTES,
+            Open::Random(_) => usize::try_from(limits::HELD_BYTES).unwrap_or(usize::MAX),
+        };
+        let whole = self.fill(bytes, most);
+        let held = std::mem::take(&mut self.buf);
+        let opened = match (unpacker.open, whole) {
+            (Open::Random(_), Ok(false)) => {
+                let what = "a member that has to be read at random is too long to be held";
+                self.closed(&level.at, &Error::new(ErrorKind::Limit, what).named(unpacker.name));
+                Ok(false)
+            }
+            (Open::Random(_), _) => {
+                let size = Some(held.len() as u64);
+                self.open(level, unpacker, size, Bytes::Random(&held))
+            }
+            (Open::Stream(_), Ok(false)) => {
+                let mut bytes = held.as_slice().chain(bytes);
+                self.open(level, unpacker, size, Bytes::Stream(&mut bytes))
+            }
+            (Open::Stream(_), _) => {
+                self.open(level, unpacker, size, Bytes::Stream(&mut held.as_slice()))
+            }
+        };
+        self.buf = held;
+        opened
+    }
+
+    /// Add what was found in a member, `start` bytes before what its span counts from.
+    pub(super) fn found(
+        &mut self,
+        level: &Level<'_>,
+        parts: Option<&dyn Fn(Run) -> Option<(Vec<u8>, Run)>>,
+        (mut found, parsed): (Match, bool),
+        (start, line): (u64, Option<u64>),
+    ) {
+        let span = Run::new(start + found.span.start, found.span.len);
+        let mut image_runs = match level.origin {
+            Some(origin) => {
+                self.source.locate(Run::new(origin.saturating_add(span.start), span.len))
+            }
+            None => self.source.locate(level.packed),
+        };
+        image_runs.truncate(RUNS_PER_PLACE);
+        let decoded = found.decoded.clone().map(|decoded| shifted(decoded, start));
+        let (at, span) = match parts.and_then(|parts| parts(span)) {
+            Some((name, run)) => (level.named(&name), run),
+            None => (level.at.clone(), span),
+        };
+        for (name, value) in level.facts.iter() {
+            found.facts.entry(name).or_insert_with(|| value.clone());
+        }
+        let locator = narrowed(at, span, decoded);
+        self.findings.add(found, parsed, Place { locator, line, state: self.state, image_runs });
+    }
+}
+
+/// The names of a container's members, one a line.
+#[derive(Default)]
+struct Names {
+    text: Vec<u8>,
+}
+
+impl Names {
+    fn add(&mut self, name: Option<&[u8]>) {
+        let room = limits::UNPACKED_WINDOW_BYTES.saturating_sub(self.text.len());
+        if let Some(name) = name.filter(|name| name.len() < room) {
+            self.text.extend_from_slice(name);
+            self.text.push(b'\n');
+        }
+    }
+
+    /// The name that a run of the text is part of.
+    fn part(&self, run: Run) -> Option<(Vec<u8>, Run)> {
+        let at = usize::try_from(run.start).ok()?;
+        let (before, behind) = self.text.split_at_checked(at)?;
+        let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+        let len = memchr::memchr(b'\n', behind)?;
+        let name = self.text.get(start..at + len)?.to_vec();
+        Some((name, Run::new(run.start - start as u64, run.len)))
+    }
+}
+
+/// Bytes at random, read from front to back.
+pub(super) struct Sequential<'a> {
+    pub(super) bytes: &'a dyn ReadAt,
+    pub(super) at: u64,
+}
+
+impl Read for Sequential<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let left = self.bytes.len().saturating_sub(self.at);
+        let len = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let Some(buf) = buf.get_mut(..len) else { return Ok(0) };
+        self.bytes.read_at(self.at, buf).map_err(io::Error::other)?;
+        self.at += len as u64;
+        Ok(len)
+    }
+}
+
+/// A stream that ends when a budget does.
+struct Counted<'a> {
+    bytes: &'a mut dyn Read,
+    left: u64,
+    over: bool,
+}
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.bytes.read(buf)?;
+        self.over |= self.left < len as u64;
+        self.left = self.left.saturating_sub(len as u64);
+        Ok(if self.over { 0 } else { len })
+    }
+}
