@@ -204,6 +204,13 @@ impl Cache {
         self.shared.room.notify_all();
     }
 
+    /// How far the sweep may run ahead of a reader whose blocks it shares: what is held beside
+    /// them is asked for in advance.
+    pub fn reach_bytes(&self) -> u64 {
+        let half = self.shared.store().capacity().div_ceil(2);
+        u64::try_from(half).unwrap_or(u64::MAX).saturating_mul(BLOCK_BYTES)
+    }
+
     /// Nothing more is wanted; whoever waits in [`Cache::want`] returns.
     pub fn stop(&self) {
         self.shared.store().stopped = true;

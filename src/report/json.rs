@@ -1,7 +1,7 @@
 //! The JSON report, `amisweep.report/1`; its schema is `docs/report.schema.json`.
 
 use super::{Report, Style, output::failed, safe};
-use crate::coverage::{Coverage, Kind};
+use crate::coverage::{Class, Coverage, Kind};
 use crate::error::Result;
 use crate::finding::{Finding, Place, Severity, Subject, preview};
 use crate::locator::{Escaped, Locator};
@@ -74,6 +74,7 @@ struct PlaceView<'a> {
 pub(super) struct CoverageView {
     written_bytes: u64,
     kinds: BTreeMap<&'static str, u64>,
+    content: BTreeMap<&'static str, u64>,
     complete: bool,
     error_count: u64,
     errors: Vec<Value>,
@@ -176,6 +177,7 @@ impl CoverageView {
         CoverageView {
             written_bytes: coverage.written,
             kinds: Kind::ALL.into_iter().map(|k| (k.name(), coverage.of(k))).collect(),
+            content: Class::ALL.into_iter().map(|c| (c.name(), coverage.contents(c))).collect(),
             complete: coverage.complete(),
             error_count: coverage.error_count(),
             errors: coverage.errors().iter().map(error).collect(),

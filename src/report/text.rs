@@ -2,7 +2,7 @@
 
 use super::safe::Safe;
 use super::{Report, Style, output::failed};
-use crate::coverage::{Kind, Trouble};
+use crate::coverage::{Class, Kind, Trouble};
 use crate::error::Result;
 use crate::finding::{Finding, Severity, preview};
 use crate::outcome::Agreement;
@@ -130,6 +130,12 @@ impl Page {
         let kinds =
             if kinds.is_empty() { "no byte written".to_owned() } else { kinds.join(" · ") };
         self.line(format_args!("\n {title}   {}   {kinds}", percent(report)));
+        let contents = Class::ALL.into_iter().skip(1).filter(|c| coverage.contents(*c) > 0);
+        let contents: Vec<String> =
+            contents.map(|c| format!("{} {}", coverage.contents(c), c.name())).collect();
+        if !contents.is_empty() {
+            self.line(format_args!("   containers: {}", contents.join(", ")));
+        }
         for volume in &report.outcome.volumes {
             let deleted = match volume.deleted {
                 0 => String::new(),

@@ -1,5 +1,6 @@
 //! Contents: a worker that comes upon a container opens it.
 
+use super::cursor::Seat;
 use super::level::Level;
 use super::opening::{Budget, Opening};
 use super::plan::{Part, Plan};
@@ -12,6 +13,14 @@ use crate::limits;
 use crate::run::Run;
 use std::borrow::Cow;
 
+/// Formats of one stream that shows nothing of what it holds: parsers are for what comes out.
+const STREAMS: [&str; 8] = ["gzip", "xz", "zstd", "bzip2", "lz4", "lzma", "zlib", "compress"];
+
+/// Whether the bytes of a container may be of a kind that parsers know.
+pub(super) fn shows(unpacker: Option<&Unpacker>) -> bool {
+    unpacker.is_none_or(|unpacker| !STREAMS.contains(&unpacker.name))
+}
+
 impl<'p> Worker<'p> {
     /// The unpacker of the file whose first window has just been read.
     pub(super) fn unpacker(&self, source: &Source<'_>, size: u64) -> Option<&'static Unpacker> {
@@ -23,7 +32,7 @@ impl<'p> Worker<'p> {
     /// Open a file that is a container, if it is one.
     pub(super) fn contents(
         &mut self,
-        part: &'p Part,
+        (part, seat): (&'p Part, &Seat<'_, '_>),
         source: &Source<'_>,
         unpacker: Option<&'static Unpacker>,
     ) {
@@ -38,6 +47,13 @@ impl<'p> Worker<'p> {
             packed: Run::new(0, size),
         };
         let sibling = |path: &[u8], read: &mut dyn FnMut(&dyn ReadAt)| part.with_file(path, read);
+        let onward = goes_onward(source.bytes);
+        let passed = |at: u64| {
+            let place = source.bytes.locate(Run::new(at, 1));
+            if let Some((image, run)) = place.first().filter(|_| onward) {
+                seat.passes(*image, run.start);
+            }
+        };
         let mut opening = Opening {
             options: self.options,
             scratch: &mut self.scratch,
@@ -48,6 +64,7 @@ impl<'p> Worker<'p> {
             source: source.bytes,
             state: source.state,
             siblings: Siblings(Some(&sibling)),
+            passed: &passed,
             budget: budget(self.plan, size),
             stopped: None,
             guess: false,
@@ -55,6 +72,13 @@ impl<'p> Worker<'p> {
         opening.outermost(&level, unpacker);
         self.buf = opening.buf;
     }
+}
+
+/// Whether a file lies on one image in the order of its bytes.
+fn goes_onward(bytes: &dyn ReadAt) -> bool {
+    let places = bytes.locate(Run::new(0, bytes.len()));
+    let mut pairs = places.windows(2);
+    pairs.all(|pair| matches!(pair, [(a, first), (b, then)] if a == b && first.start < then.start))
 }
 
 /// What a container of `size` bytes may unpack to.

@@ -6,7 +6,7 @@ use crate::filesystem::Stream;
 use crate::limits::{OVERLAP_BYTES, WINDOW_BYTES};
 use crate::run::{ImageNo, Run};
 use std::cmp::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// A window of an item, in the item's own bytes.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,8 @@ impl Walk {
 pub(super) struct Cursor<'p> {
     plan: &'p Plan,
     state: Mutex<State>,
+    /// Somebody moved on.
+    moved: Condvar,
 }
 
 struct State {
@@ -49,10 +51,41 @@ struct State {
     places: Vec<Option<(ImageNo, u64)>>,
 }
 
+impl State {
+    fn hindmost(&self) -> Option<(ImageNo, u64)> {
+        self.places.iter().flatten().min().copied()
+    }
+}
+
 impl<'p> Cursor<'p> {
     pub(super) fn new(plan: &'p Plan, jobs: usize) -> Cursor<'p> {
         let places = vec![Some((ImageNo(0), 0)); jobs.max(1)];
-        Cursor { plan, state: Mutex::new(State { walk: Walk::default(), places }) }
+        let state = Mutex::new(State { walk: Walk::default(), places });
+        Cursor { plan, state, moved: Condvar::new() }
+    }
+
+    /// A worker's seat at the cursor.
+    pub(super) fn seat(&self, worker: usize) -> Seat<'_, 'p> {
+        Seat { cursor: self, worker }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A worker is at `place` now.
+    fn moves(&self, state: &mut State, worker: usize, place: Option<(ImageNo, u64)>) {
+        let before = state.hindmost();
+        if let Some(old) = state.places.get_mut(worker) {
+            *old = place;
+        }
+        let now = state.hindmost();
+        if now != before {
+            if let (Some(now), Some(before)) = (now, before) {
+                self.passed(before.0, now);
+            }
+            self.moved.notify_all();
+        }
     }
 
     /// Every worker is at `now` or beyond; the images before it are done with.
@@ -68,22 +101,51 @@ impl<'p> Cursor<'p> {
         }
     }
 
-    /// The next window for this worker.
-    pub(super) fn next(&self, worker: usize) -> Option<Unit> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let unit = state.walk.next(self.plan);
-        let before = state.places.iter().flatten().min().copied();
-        if let Some(place) = state.places.get_mut(worker) {
-            *place = unit.map(|unit| place_of(self.plan, unit));
-        }
-        let now = state.places.iter().flatten().min().copied();
-        drop(state);
-        if let (Some(now), Some(before)) = (now, before)
-            && now != before
-        {
-            self.passed(before.0, now);
-        }
+    /// Whether what lies between two places of one image may not fit in its cache.
+    fn is_far(&self, from: (ImageNo, u64), to: (ImageNo, u64)) -> bool {
+        let image = self.plan.images.get(usize::from(to.0.0));
+        let cache = image.and_then(|image| image.ahead.as_ref());
+        from.0 == to.0
+            && cache.is_some_and(|cache| cache.reach_bytes() < to.1.saturating_sub(from.1))
+    }
+}
+
+/// A worker's seat at the cursor. Whoever leaves it holds nobody up.
+pub(super) struct Seat<'c, 'p> {
+    cursor: &'c Cursor<'p>,
+    worker: usize,
+}
+
+impl Seat<'_, '_> {
+    /// The next window for this worker. Whoever is far ahead of another, who is reading what a
+    /// container holds, waits for him, lest blocks go that he still needs.
+    pub(super) fn next(&self) -> Option<Unit> {
+        let Seat { cursor, worker } = *self;
+        let mut state = cursor.state();
+        let unit = state.walk.next(cursor.plan);
+        let place = unit.map(|unit| place_of(cursor.plan, unit));
+        cursor.moves(&mut state, worker, place);
+        let far = |state: &mut State| {
+            place.zip(state.hindmost()).is_some_and(|(place, last)| cursor.is_far(last, place))
+        };
+        drop(cursor.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner));
         unit
+    }
+
+    /// What this worker is busy with is read no more before this place of its image.
+    pub(super) fn passes(&self, image: ImageNo, at: u64) {
+        let mut state = self.cursor.state();
+        let now = state.places.get(self.worker).copied().flatten();
+        if now.is_some_and(|now| now < (image, at)) {
+            self.cursor.moves(&mut state, self.worker, Some((image, at)));
+        }
+    }
+}
+
+impl Drop for Seat<'_, '_> {
+    fn drop(&mut self) {
+        let mut state = self.cursor.state();
+        self.cursor.moves(&mut state, self.worker, None);
     }
 }
 

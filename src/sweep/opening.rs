@@ -37,6 +37,8 @@ pub(super) struct Opening<'w, 'p> {
     pub(super) source: &'w dyn ReadAt,
     pub(super) state: State,
     pub(super) siblings: Siblings<'w>,
+    /// Told up to where a container that is read as a stream has been read.
+    pub(super) passed: &'w dyn Fn(u64),
     pub(super) budget: Budget<'w>,
     /// Why everything ends, once it does.
     pub(super) stopped: Option<Error>,
@@ -66,7 +68,7 @@ impl Opening<'_, '_> {
         let (source, size) = (self.source, Some(self.source.len()));
         let ended = match unpacker.open {
             Open::Stream(_) => {
-                let bytes = Sequential { bytes: source, at: 0 };
+                let bytes = Sequential { bytes: source, at: 0, passed: self.passed };
                 let mut bytes = io::BufReader::with_capacity(limits::UNPACKED_READ_BYTES, bytes);
                 self.open(level, unpacker, size, Bytes::Stream(&mut bytes))
             }
@@ -211,14 +213,17 @@ impl Opening<'_, '_> {
             Some(_) => None,
         };
         let unpacker = unpacker.filter(|_| begun.is_ok());
-        if unpacker.is_some() && level.depth > limits::CONTAINER_DEPTH {
-            let error = Error::new(ErrorKind::Limit, "containers nest too deep");
-            self.closed(&level.at, &error);
+        let too_deep = unpacker.is_some() && level.depth > limits::CONTAINER_DEPTH;
+        if too_deep {
+            self.closed(&level.at, &Error::new(ErrorKind::Limit, "containers nest too deep"));
         } else if let Some(unpacker) = unpacker
             && self.nested(level, unpacker, size, bytes)?
         {
             return Ok(());
         }
+        // A container that stays closed is not the file that its name speaks of.
+        let nameless = Level { name: b"".into(), ..level.clone() };
+        let level = if too_deep { &nameless } else { level };
         let swept = begun.and_then(|_| self.sweep(level, about, bytes));
         match swept {
             Ok(()) => self.coverage.content(Class::Plain),
@@ -323,6 +328,7 @@ impl Names {
 pub(super) struct Sequential<'a> {
     pub(super) bytes: &'a dyn ReadAt,
     pub(super) at: u64,
+    pub(super) passed: &'a dyn Fn(u64),
 }
 
 impl Read for Sequential<'_> {
@@ -330,6 +336,7 @@ impl Read for Sequential<'_> {
         let left = self.bytes.len().saturating_sub(self.at);
         let len = buf.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let Some(buf) = buf.get_mut(..len) else { return Ok(0) };
+        (self.passed)(self.at);
         self.bytes.read_at(self.at, buf).map_err(io::Error::other)?;
         self.at += len as u64;
         Ok(len)

@@ -52,14 +52,18 @@ fn run(
     again: bool,
     (findings, coverage, clues): (&mut Findings<'_>, &mut Coverage, &mut Clues),
 ) {
-    let cursor = Cursor::new(plan, options.jobs);
+    // Whoever opens a container reads its blocks together with another who sweeps them: a thread
+    // by itself would fetch them twice when there are more than the cache can hold.
+    let fetches = plan.images.iter().any(|image| image.ahead.is_some());
+    let jobs = options.jobs.max(if fetches { 2 } else { 1 });
+    let cursor = Cursor::new(plan, jobs);
     std::thread::scope(|scope| {
         let stop = Stop(&plan.images);
         let ahead = scope.spawn(|| prefetch::run(plan));
-        let shares = rayon_broadcast(options.jobs, |number| {
-            let mut worker = Worker::new(plan, options, again);
-            while let Some(unit) = cursor.next(number) {
-                worker.sweep(unit);
+        let shares = rayon_broadcast(jobs, |number| {
+            let (mut worker, seat) = (Worker::new(plan, options, again), cursor.seat(number));
+            while let Some(unit) = seat.next() {
+                worker.sweep(unit, &seat);
             }
             worker.finish()
         });

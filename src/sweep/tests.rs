@@ -2,7 +2,7 @@
 
 use super::{FingerprintKey, Options, Progress, Target, sweep};
 use crate::bytes::ReadAt;
-use crate::coverage::Kind;
+use crate::coverage::{Class, Kind};
 use crate::detect::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::{
@@ -133,4 +133,66 @@ fn lines_of_a_parsed_file_are_counted_from_its_beginning() {
         let line = Some(before as u64 + 1);
         assert_eq!(logins(&outcome), [("/root/.pgpass".to_owned(), line)], "{before}");
     }
+}
+
+fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// What parsers found, with the lines, and how files and members ended.
+fn opened(outcome: &Outcome) -> (Vec<String>, Vec<u64>) {
+    let found = outcome.findings.iter().filter(|f| f.rule.id == "pgpass.password");
+    let line = |line: Option<u64>| line.map_or(String::new(), |line| format!(" line {line}"));
+    let places = found.flat_map(|f| &f.places);
+    let places = places.map(|place| format!("{}{}", place.locator, line(place.line))).collect();
+    (places, Class::ALL.map(|class| outcome.coverage.contents(class)).into())
+}
+
+#[test]
+fn what_is_compressed_is_parsed_as_the_file_it_was() {
+    let anna = login("anna");
+    let start = anna.len() - 1 - "Zqanna7!kd".len();
+    let notes = "# nothing\n".repeat(20);
+    let once = gzipped([&notes, &*anna].concat().as_bytes());
+    let outcome = Shelf::default().with(&["/root/.pgpass.gz"], 0, &once).swept();
+    let expected = format!("shelf:/root/.pgpass.gz!gzip@{}+10 line 21", start + notes.len());
+    assert_eq!(opened(&outcome), (vec![expected], vec![1, 1, 0, 0, 0, 0]));
+    assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
+
+    let often = (0..4).fold([&*anna, &notes].concat().into_bytes(), |bytes, _| gzipped(&bytes));
+    let outcome = Shelf::default().with(&["/b/.pgpass.gz.gz.gz.gz"], 0, &often).swept();
+    let expected = format!("shelf:/b/.pgpass.gz.gz.gz.gz{}@{start}+10 line 1", "!gzip".repeat(4));
+    assert_eq!(opened(&outcome), (vec![expected], vec![1, 4, 0, 0, 0, 0]));
+
+    let long = [anna.as_bytes(), notes.as_bytes(), &noise(70_000)].concat();
+    let cut = gzipped(&long);
+    let outcome = Shelf::default().with(&["/c/.pgpass.gz"], 0, &cut[..30_000]).swept();
+    let expected = format!("shelf:/c/.pgpass.gz!gzip@{start}+10");
+    let (places, classes) = opened(&outcome);
+    assert!(places.iter().all(|place| place.starts_with(&expected)), "{places:?}");
+    assert_eq!((places.len(), classes), (1, vec![0, 1, 0, 0, 0, 1]));
+    assert!(outcome.coverage.complete() && outcome.coverage.error_count() == 1);
+}
+
+/// Letters that hardly compress.
+fn noise(len: usize) -> Vec<u8> {
+    let next = |seed: &u64| Some(seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+    let seeds = std::iter::successors(Some(7u64), next);
+    let letter = |seed: u64| b'a' + u8::try_from((seed >> 33) % 26).unwrap();
+    seeds.map(letter).take(len).collect()
+}
+
+#[test]
+fn a_nest_without_end_ends() {
+    let text = [login("anna"), "# nothing\n".repeat(20)].concat();
+    let deep = (0..42).fold(text.into_bytes(), |bytes, _| gzipped(&bytes));
+    let outcome = Shelf::default().with(&["/root/.pgpass.gz"], 0, &deep).swept();
+    let (places, classes) = opened(&outcome);
+    assert_eq!((places, classes), (Vec::new(), vec![1, 11, 0, 0, 1, 0]));
+    let told: Vec<_> = outcome.coverage.errors().iter().map(|e| e.what.as_str()).collect();
+    assert_eq!(told, ["containers nest too deep"]);
+    assert!(!outcome.coverage.complete());
 }

@@ -1,7 +1,8 @@
 //! A worker: it takes windows, reads them once, searches them and counts them.
 
 use super::clues::Clues;
-use super::cursor::Unit;
+use super::contents::shows;
+use super::cursor::{Seat, Unit};
 use super::join::Findings;
 use super::nested::{self, Nested};
 use super::place::{area, file_locator, line_of, narrowed, renamed, shifted, state};
@@ -80,10 +81,10 @@ impl<'p> Worker<'p> {
     }
 
     /// Sweep one window. A parser that fails on it costs this window's findings, not the sweep.
-    pub(super) fn sweep(&mut self, unit: Unit) {
+    pub(super) fn sweep(&mut self, unit: Unit, seat: &Seat<'_, '_>) {
         let swept = catch_unwind(AssertUnwindSafe(|| match unit.item.what {
             What::Raw { .. } => self.raw(unit),
-            What::File { .. } => self.file(unit),
+            What::File { .. } => self.file(unit, seat),
         }));
         if swept.is_err() {
             let error = Error::new(ErrorKind::Internal, "a parser failed on these bytes");
@@ -137,7 +138,7 @@ impl<'p> Worker<'p> {
         self.coverage.count(kind, unit.window.len - lost_bytes);
     }
 
-    fn file(&mut self, unit: Unit) {
+    fn file(&mut self, unit: Unit, seat: &Seat<'_, '_>) {
         let What::File { file: file_number, stream: number, claims, run, first } = unit.item.what
         else {
             return;
@@ -178,8 +179,10 @@ impl<'p> Worker<'p> {
         let data = stream.name == StreamName::Data && file.kind == FileKind::File;
         if at_once && begins && data {
             let unpacker = self.unpacker(&source, stream.size);
-            self.artifacts(&source, file, stream.size);
-            self.contents(part, &source, unpacker);
+            if shows(unpacker) {
+                self.artifacts(&source, file, stream.size);
+            }
+            self.contents((part, seat), &source, unpacker);
         } else if begins && data {
             self.coverage.content(Class::Corrupt);
         }

@@ -93,6 +93,11 @@ pub(super) struct Store {
 }
 
 impl Store {
+    /// Blocks it may hold.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     pub(super) fn new(capacity: usize) -> Store {
         Store {
             stopped: false,
