@@ -101,7 +101,7 @@ pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
             .detail(format_args!("{}, limit ${limit}", told(&estimate))));
     }
     let needed = memory_needed(listed.snapshots.len());
-    if args.memory < needed {
+    if args.memory.is_some_and(|memory| memory < needed) {
         let what = "--memory is too small for so many disks; nothing was read";
         let disks = listed.snapshots.len();
         let detail = format!("{disks} disks; give --memory {}M or more", needed >> 20);
@@ -110,8 +110,11 @@ pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
     if !args.quiet {
         super::say(&format!("{name} in {}: {}", session.region(), told(&estimate)));
     }
-    Ok(Asked::Opened(opened(name, listed)))
+    Ok(Asked::Opened(opened(name, listed.with_room(needed))))
 }
+
+/// Memory for blocks when nothing is said: the whole of a scan then stays below 256 MiB.
+const MEMORY_BYTES: u64 = 80 << 20;
 
 /// What the caches of `disks` disks take at least: all of them hold blocks from planning on.
 fn memory_needed(disks: usize) -> u64 {
@@ -121,7 +124,8 @@ fn memory_needed(disks: usize) -> u64 {
 
 /// How snapshots are read, as the flags have it.
 pub(super) fn options(args: &Args) -> Options {
-    let mut options = Options { cache_bytes: args.memory, ..Options::default() };
+    let mut options =
+        Options { cache_bytes: args.memory.unwrap_or(MEMORY_BYTES), ..Options::default() };
     if let Some(rate) = args.aws.max_rps {
         options.requests_per_second = rate;
     }
@@ -178,7 +182,7 @@ mod tests {
     #[test]
     fn every_disk_needs_memory_of_its_own() {
         assert_eq!(memory_needed(1), 8 << 20);
-        assert_eq!(memory_needed(10), 80 << 20, "the default is enough for these");
+        assert_eq!(memory_needed(10), MEMORY_BYTES, "the default is enough for these");
     }
 
     #[test]

@@ -56,9 +56,9 @@ pub(super) struct Args {
     jobs: Option<u16>,
 
     /// Memory for cached blocks and blocks in flight, such as 64M or 1G. The disks of an AMI
-    /// share it in equal parts, of 8M each or more.
-    #[arg(long, value_name = "SIZE", default_value = "80M", value_parser = parse_size)]
-    pub(super) memory: u64,
+    /// share it in equal parts, of 8M each or more; 80M by default, more for more than ten disks.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(super) memory: Option<u64>,
 
     /// Re-read every file that has a finding through a second, independent reader.
     #[arg(long)]

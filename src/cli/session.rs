@@ -146,6 +146,13 @@ impl Listed {
         self.snapshots.iter().fold(Estimate::default(), |sum, s| sum.plus(s.estimate()))
     }
 
+    /// The same with `bytes` of memory for blocks at least.
+    #[must_use]
+    pub fn with_room(mut self, bytes: u64) -> Listed {
+        self.cache_bytes = self.cache_bytes.max(bytes);
+        self
+    }
+
     /// The images, numbered in the order of the AMI's disks; they share the memory for blocks.
     pub fn open(self) -> Vec<Image> {
         let count = u64::try_from(self.snapshots.len()).unwrap_or(u64::MAX).max(1);

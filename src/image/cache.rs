@@ -204,11 +204,11 @@ impl Cache {
         self.shared.room.notify_all();
     }
 
-    /// How far the sweep may run ahead of a reader whose blocks it shares: what is held beside
-    /// them is asked for in advance.
+    /// How far the sweep may run ahead of a reader whose blocks it shares. What has been read and
+    /// not passed may take half of the memory, what planning keeps among it.
     pub fn reach_bytes(&self) -> u64 {
-        let half = self.shared.store().capacity().div_ceil(2);
-        u64::try_from(half).unwrap_or(u64::MAX).saturating_mul(BLOCK_BYTES)
+        let quarter = self.shared.store().capacity().div_ceil(4);
+        u64::try_from(quarter).unwrap_or(u64::MAX).saturating_mul(BLOCK_BYTES)
     }
 
     /// Nothing more is wanted; whoever waits in [`Cache::want`] returns.

@@ -117,19 +117,24 @@ pub(super) struct Seat<'c, 'p> {
 }
 
 impl Seat<'_, '_> {
-    /// The next window for this worker. Whoever is far ahead of another, who is reading what a
-    /// container holds, waits for him, lest blocks go that he still needs.
+    /// The next window for this worker. Of those who sweep a container and who opens it, the one
+    /// far ahead waits for the other, lest blocks go that the other still needs.
     pub(super) fn next(&self) -> Option<Unit> {
         let Seat { cursor, worker } = *self;
         let mut state = cursor.state();
         let unit = state.walk.next(cursor.plan);
         let place = unit.map(|unit| place_of(cursor.plan, unit));
         cursor.moves(&mut state, worker, place);
-        let far = |state: &mut State| {
-            place.zip(state.hindmost()).is_some_and(|(place, last)| cursor.is_far(last, place))
-        };
-        drop(cursor.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner));
+        self.wait(state, place);
         unit
+    }
+
+    /// Wait for those far behind. The hindmost of all waits for nobody.
+    fn wait(&self, state: MutexGuard<'_, State>, place: Option<(ImageNo, u64)>) {
+        let far = |state: &mut State| {
+            place.zip(state.hindmost()).is_some_and(|(place, last)| self.cursor.is_far(last, place))
+        };
+        drop(self.cursor.moved.wait_while(state, far).unwrap_or_else(PoisonError::into_inner));
     }
 
     /// What this worker is busy with is read no more before this place of its image.
@@ -138,6 +143,7 @@ impl Seat<'_, '_> {
         let now = state.places.get(self.worker).copied().flatten();
         if now.is_some_and(|now| now < (image, at)) {
             self.cursor.moves(&mut state, self.worker, Some((image, at)));
+            self.wait(state, Some((image, at)));
         }
     }
 }

@@ -100,7 +100,7 @@ impl Opening<'_, '_> {
         if let Some(stopped) = &self.stopped {
             return Err(stopped.clone());
         }
-        self.names(level, unpacker, &names)?;
+        self.names(level, &names)?;
         match &result {
             Ok(()) => self.coverage.content(Class::Decoded),
             Err(error) => self.closed(&level.at, &error.clone().named(unpacker.name)),
@@ -109,13 +109,13 @@ impl Opening<'_, '_> {
     }
 
     /// Search the names of members: raw, those of a packed container were seen by nobody.
-    fn names(&mut self, level: &Level<'_>, by: &Unpacker, names: &Names) -> Result<()> {
+    fn names(&mut self, level: &Level<'_>, names: &Names) -> Result<()> {
         if level.origin.is_some() || names.text.is_empty() {
             return Ok(());
         }
         let parts = |run: Run| names.part(run);
         let about = About { meta: Meta::default(), parts: Some(&parts) };
-        let at = level.at.clone().with_member(by.name, None);
+        let at = level.at.clone().with_member("name", None);
         let inner = Level { at, name: b"".into(), origin: None, ..level.clone() };
         self.buf.clear();
         self.sweep(&inner, &about, &mut names.text.as_slice())

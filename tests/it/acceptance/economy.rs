@@ -1,7 +1,7 @@
 //! Economy: AWS charges for every block, so each that is listed is fetched once, whatever the
 //! filesystem looks like.
 
-use super::made::{Disk, age};
+use super::made::{Disk, age, archives};
 use super::{BLOCK, ID, deep, scan, serve};
 use amisweep::emulator::{Operation, Snapshot};
 use std::collections::BTreeMap;
@@ -10,8 +10,12 @@ use std::collections::BTreeMap;
 const HUNDREDTHS: u64 = 102;
 
 fn check(what: &str, disk: &Disk) {
-    for options in [&["-q", "--memory", "64M"][..], &["-q"], &["-q", "--memory", "64M", "-j", "8"]]
-    {
+    for options in [
+        &["-q", "--memory", "64M"][..],
+        &["-q"],
+        &["-q", "--memory", "64M", "-j", "8"],
+        &["-q", "--memory", "64M", "-j", "1"],
+    ] {
         let emulator = serve(vec![Snapshot::from_file(ID, &disk.image()).unwrap()]);
         let done = scan(Some(&emulator), ID, options);
         let report = done.report();
@@ -47,5 +51,15 @@ fn deep_an_aged_xfs_disk_is_bought_once() {
         let disk = Disk::make(1024, &["mkfs.xfs", "-q", "-f"]);
         disk.change(age);
         check("xfs", &disk);
+    }
+}
+
+/// Who opens a container reads it beside those who sweep it raw.
+#[test]
+fn deep_a_disk_of_archives_is_bought_once() {
+    if deep() {
+        let disk = Disk::make(1024, &["mkfs.ext4", "-q", "-F"]);
+        disk.change(archives);
+        check("archives", &disk);
     }
 }

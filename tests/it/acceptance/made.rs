@@ -111,3 +111,18 @@ fn large(root: &Path, round: u64) {
         fs::remove_file(path).unwrap();
     }
 }
+
+/// Compressed files, one of them larger than what a scan holds of its disk.
+pub(super) fn archives(root: &Path) {
+    let packed = |seed, len| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&noise(seed, len)).unwrap();
+        gzip.finish().unwrap()
+    };
+    for number in 0..60 {
+        put(&root.join(format!("log-{number}.gz")), &packed(number + 1, 3_000_000));
+        if number == 30 {
+            put(&root.join("large.gz"), &packed(77, 160_000_000));
+        }
+    }
+}
