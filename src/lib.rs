@@ -50,6 +50,8 @@ pub mod blob;
 
 pub mod coverage;
 
+pub mod inventory;
+
 pub mod outcome;
 
 pub mod credential;

@@ -434,3 +434,11 @@ pub const UNPACKED_READ_BYTES: usize = 128 * 1024;
 /// Bytes of a member that are searched at once. It stays in the processor's cache behind whatever
 /// unpacked it.
 pub const UNPACKED_WINDOW_BYTES: usize = 512 * 1024;
+
+// Inventory.
+
+/// Databases, dumps and mailboxes that are told one by one.
+pub const INVENTORY_STORES: usize = 10_000;
+
+/// Tables of one database or dump that are told by name.
+pub const INVENTORY_TABLES: usize = 1_000;

@@ -2,6 +2,7 @@
 
 use crate::coverage::Coverage;
 use crate::finding::Finding;
+use crate::inventory::Inventory;
 use crate::locator::Locator;
 
 /// A volume that was planned, for the report.
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub volumes: Vec<VolumeSummary>,
     /// What the independent reader said, when it was asked.
     pub cross_checks: Vec<CrossCheck>,
+    /// What data there is.
+    pub inventory: Inventory,
 }
 
 /// What the independent reader said of one file.

@@ -270,12 +270,12 @@ fn write(args: &Args, report: &Report, reveal: bool, file: Option<Pending>) -> R
         FORMATS.iter().find(|format| format.name == args.format).unwrap_or(&FORMATS[0]);
     if let Some(file) = file {
         let mut file = file.begin()?;
-        (format.write)(report, Style { reveal, colour: false }, &mut file)?;
+        report.write(format, Style { reveal, colour: false }, &mut file)?;
         return file.flush().map_err(output::failed);
     }
     let mut stdout = std::io::stdout().lock();
     let colour = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    (format.write)(report, Style { reveal, colour }, &mut stdout)?;
+    report.write(format, Style { reveal, colour }, &mut stdout)?;
     stdout.flush().map_err(output::failed)
 }
 

@@ -4,6 +4,7 @@ use super::{Report, Style, output::failed, safe};
 use crate::coverage::{Class, Coverage, Kind};
 use crate::error::Result;
 use crate::finding::{Finding, Place, Severity, Subject, preview};
+use crate::inventory::{Code, Inventory, Personal, Store};
 use crate::locator::{Escaped, Locator};
 use crate::outcome::{Agreement, CrossCheck, VolumeSummary};
 use base64::Engine as _;
@@ -23,6 +24,7 @@ struct View<'a> {
     tool: Value,
     target: Value,
     coverage: CoverageView,
+    inventory: Value,
     findings: Vec<FindingView<'a>>,
     noted: Vec<FindingView<'a>>,
     volumes: Vec<Value>,
@@ -89,6 +91,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
         tool: tool(),
         target: target(report),
         coverage: CoverageView::new(&outcome.coverage),
+        inventory: inventory(&outcome.inventory),
         findings: report.findings().map(finding).collect(),
         noted: report.noted().map(finding).collect(),
         volumes: outcome.volumes.iter().map(volume).collect(),
@@ -146,6 +149,30 @@ pub(super) fn volume(volume: &VolumeSummary) -> Value {
         "bytes": volume.bytes,
         "files": volume.files,
         "deleted": volume.deleted,
+    })
+}
+
+/// The data that an image holds, in counts.
+pub(super) fn inventory(inventory: &Inventory) -> Value {
+    let personal = |personal: &Personal| -> BTreeMap<_, _> {
+        personal.counts().filter(|(_, count)| *count > 0).collect()
+    };
+    let store = |(at, store): (&Locator, &Store)| {
+        json!({
+            "locator": at.to_string(),
+            "kind": store.kind.name(),
+            "bytes": store.bytes,
+            "tables": store.tables,
+            "rows": store.rows,
+            "personal": personal(&store.personal),
+        })
+    };
+    let code = |(language, code): (&str, Code)| json!({ "language": language, "files": code.files, "bytes": code.bytes });
+    json!({
+        "stores": inventory.stores().map(store).collect::<Vec<_>>(),
+        "more_stores": inventory.dropped(),
+        "code": inventory.code().map(code).collect::<Vec<_>>(),
+        "personal": personal(&inventory.personal()),
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod json;
 pub mod ndjson;
 pub mod output;
+mod redact;
 pub mod safe;
 pub mod text;
 
@@ -64,6 +65,17 @@ pub static FORMATS: &[Format] = &[
 ];
 
 impl Report {
+    /// Write it in a format. Unless secrets are revealed, none that was found stands in it, wherever
+    /// it came from.
+    pub fn write(&self, format: &Format, style: Style, out: &mut dyn Write) -> Result<()> {
+        if style.reveal {
+            return (format.write)(self, style, out);
+        }
+        let mut redacting = redact::Redacting::new(self, out);
+        (format.write)(self, style, &mut redacting)?;
+        redacting.finish().map_err(output::failed)
+    }
+
     /// What leaks.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.outcome.findings.iter().filter(|finding| finding.harmless.is_none())

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::finding::{Finding, Severity, preview};
 use crate::outcome::Agreement;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -21,6 +22,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
     let mut page = Page { text: String::new(), colour: style.colour };
     page.head(report);
     page.findings(report, style);
+    page.data(report);
     page.coverage(report);
     page.verdict(report);
     out.write_all(page.text.as_bytes()).map_err(failed)
@@ -116,6 +118,36 @@ impl Page {
         if !facts.is_empty() {
             let facts = self.paint("2", &facts.join(" · "));
             self.line(format_args!("             {facts}"));
+        }
+    }
+
+    /// What data there is, in three lines at most.
+    fn data(&mut self, report: &Report) {
+        let inventory = &report.outcome.inventory;
+        let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for (_, store) in inventory.stores() {
+            let (count, rows) = kinds.entry(store.kind.name()).or_default();
+            *count += 1;
+            *rows += store.rows;
+        }
+        let told = |(kind, (count, rows)): (&str, (u64, u64))| match rows {
+            0 => format!("{count} {kind}"),
+            rows => format!("{count} {kind} of {rows} rows"),
+        };
+        let code = inventory.code().map(|(name, code)| format!("{} {name}", code.files));
+        let personal = inventory.personal();
+        let persons = personal.counts().filter(|(_, count)| *count > 0);
+        let lines = [
+            ("stores", kinds.into_iter().map(told).collect::<Vec<_>>()),
+            ("source files", code.collect()),
+            ("personal", persons.map(|(kind, count)| format!("{count} {kind}")).collect()),
+        ];
+        if lines.iter().any(|(_, line)| !line.is_empty()) {
+            let title = self.paint("1", "DATA");
+            self.line(format_args!("\n {title}"));
+        }
+        for (title, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
+            self.line(format_args!("   {title}: {}", line.join(", ")));
         }
     }
 
@@ -258,6 +290,7 @@ mod tests {
     use super::*;
     use crate::coverage::Coverage;
     use crate::error::{Error, ErrorKind};
+    use crate::inventory::Inventory;
     use crate::outcome::Outcome;
     use crate::policy::Verdict;
     use crate::report::RunFacts;
@@ -278,7 +311,13 @@ mod tests {
         coverage.error(&Error::new(ErrorKind::Limit, "what was lost"));
         coverage.seal();
         let verdict = Verdict::of(&[], &coverage, Severity::Low);
-        let outcome = Outcome { findings: vec![], coverage, volumes: vec![], cross_checks: vec![] };
+        let outcome = Outcome {
+            findings: vec![],
+            coverage,
+            volumes: vec![],
+            cross_checks: vec![],
+            inventory: Inventory::default(),
+        };
         let (target, run) = ("disk".to_owned(), RunFacts::default());
         let report = Report { target, target_kind: "image", images: vec![], outcome, verdict, run };
         let mut out = Vec::new();

@@ -7,9 +7,13 @@ use crate::content;
 use crate::coverage::Coverage;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Match, Place, State};
+use crate::inventory::{Inventory, Kind};
 use crate::limits;
 use crate::locator::{Area, Locator, Member};
 use std::collections::BTreeMap;
+
+/// A table of a database: its name is the key, its rows in decimal the value.
+const TABLE: &str = "table";
 
 /// The clues of one worker, or of all.
 #[derive(Default)]
@@ -54,7 +58,11 @@ impl Clues {
 pub(super) type Told = BTreeMap<Locator, Vec<(Vec<Member>, &'static str, String)>>;
 
 /// Put all clues together, and add to the findings what comes of it.
-pub(super) fn join(clues: &[Clue], findings: &mut Findings<'_>) {
+pub(super) fn join(clues: &[Clue], findings: &mut Findings<'_>, inventory: &mut Inventory) {
+    for clue in clues.iter().filter(|clue| clue.kind == TABLE) {
+        let rows = std::str::from_utf8(&clue.value).ok().and_then(|rows| rows.parse().ok());
+        inventory.table(&clue.at, Kind::Sqlite, &clue.key, rows.unwrap_or(0));
+    }
     let mut told = Told::new();
     for join in content::JOINS.iter().chain(artifact::JOINS) {
         let asked = clues.iter().filter(|clue| join.needs.contains(&clue.kind));

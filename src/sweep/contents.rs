@@ -9,6 +9,7 @@ use crate::bytes::ReadAt;
 use crate::content::{Head, Siblings, Unpacker, opener};
 use crate::coverage::Class;
 use crate::filesystem::StreamName;
+use crate::finding::State;
 use crate::limits;
 use crate::run::Run;
 use std::borrow::Cow;
@@ -23,9 +24,12 @@ pub(super) fn shows(unpacker: Option<&Unpacker>) -> bool {
 
 impl<'p> Worker<'p> {
     /// The unpacker of the file whose first window has just been read.
-    pub(super) fn unpacker(&self, source: &Source<'_>, size: u64) -> Option<&'static Unpacker> {
+    pub(super) fn unpacker(&mut self, source: &Source<'_>, size: u64) -> Option<&'static Unpacker> {
         let bytes = self.buf.get(..limits::HEAD_BYTES).unwrap_or(&self.buf);
         let name = source.at.path().unwrap_or_default();
+        if source.state == State::Live {
+            self.inventory.file(&source.at, name, bytes, size);
+        }
         opener(&Head { name, bytes, size: Some(size) }).filter(|_| source.from_start)
     }
 
@@ -60,6 +64,7 @@ impl<'p> Worker<'p> {
             findings: &mut self.findings,
             coverage: &mut self.coverage,
             clues: &mut self.clues,
+            inventory: &mut self.inventory,
             buf: std::mem::take(&mut self.buf),
             source: source.bytes,
             state: source.state,

@@ -18,6 +18,7 @@ use std::ops::Range;
 /// What a member's container says of its bytes.
 pub(super) struct About<'a> {
     pub(super) meta: Meta,
+    pub(super) size: Option<u64>,
     /// The names of the small things in it, when it is many.
     pub(super) parts: Option<&'a dyn Fn(Run) -> Option<(Vec<u8>, Run)>>,
 }
@@ -44,6 +45,10 @@ impl Opening<'_, '_> {
         let window = if known { index(ARTIFACT_BYTES) } else { UNPACKED_WINDOW_BYTES };
         let overlap = index(OVERLAP_BYTES);
         let head = self.buf.get(..1024).unwrap_or(&self.buf);
+        if about.parts.is_none() {
+            let size = about.size.unwrap_or(self.buf.len() as u64);
+            self.inventory.file(&level.at, &level.name, head, size);
+        }
         let mut at = Stretch { start: 0, lines: 0, text: !head.contains(&0) };
         let mut owned = 0;
         loop {
@@ -79,6 +84,9 @@ impl Opening<'_, '_> {
         let buf = std::mem::take(&mut self.buf);
         if !super::read::all_zero(buf.get(owned.clone()).unwrap_or_default()) {
             let path = Some(&*level.name).filter(|name| !name.is_empty());
+            if let Some(name) = path.filter(|_| about.parts.is_none()) {
+                self.inventory.window(&level.at, name, &buf, owned.clone());
+            }
             let window = Window { bytes: &buf, owned: owned.clone(), path };
             let mut found = Vec::new();
             let more = self.options.engine.search(&window, self.scratch, &mut found);

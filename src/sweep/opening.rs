@@ -14,6 +14,7 @@ use crate::coverage::{Class, Coverage};
 use crate::detect::Scratch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Match, Place, State};
+use crate::inventory::Inventory;
 use crate::limits;
 use crate::locator::Locator;
 use crate::run::Run;
@@ -31,6 +32,7 @@ pub(super) struct Opening<'w, 'p> {
     pub(super) findings: &'w mut Findings<'p>,
     pub(super) coverage: &'w mut Coverage,
     pub(super) clues: &'w mut Clues,
+    pub(super) inventory: &'w mut Inventory,
     /// The bytes of the member that is being read.
     pub(super) buf: Vec<u8>,
     /// The outermost container's bytes, and whose they are.
@@ -114,7 +116,7 @@ impl Opening<'_, '_> {
             return Ok(());
         }
         let parts = |run: Run| names.part(run);
-        let about = About { meta: Meta::default(), parts: Some(&parts) };
+        let about = About { meta: Meta::default(), size: None, parts: Some(&parts) };
         let at = level.at.clone().with_member("name", None);
         let inner = Level { at, name: b"".into(), origin: None, ..level.clone() };
         self.buf.clear();
@@ -181,7 +183,7 @@ impl Opening<'_, '_> {
     fn member(&mut self, level: &Level<'_>, by: &Unpacker, member: Member<'_>) -> Result<()> {
         let Member { name, meta, size, from, facts, parts, bytes } = member;
         let inner = inside(level, by.name, (name, from, facts));
-        let about = About { meta, parts };
+        let about = About { meta, size, parts };
         let many = || Error::new(ErrorKind::Limit, "a container holds too many files");
         self.budget.members = self.budget.members.checked_sub(1).ok_or_else(many)?;
         // What lies in a member's member was counted where the outer one was read.

@@ -4,10 +4,11 @@ use super::clues::{Clues, join};
 use super::cursor::Cursor;
 use super::join::Findings;
 use super::plan::{self, Item, Plan};
-use super::worker::Worker;
+use super::worker::{Share, Worker};
 use super::{Options, Target, cross_check, prefetch};
 use crate::coverage::Coverage;
 use crate::image::Image;
+use crate::inventory::Inventory;
 use crate::outcome::Outcome;
 use std::sync::PoisonError;
 
@@ -23,18 +24,24 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
             cache.sweep_begins(later);
         }
     }
-    let (mut findings, mut clues) = (Findings::new(options.key), Clues::default());
-    run(&plan, options, false, (&mut findings, &mut coverage, &mut clues));
+    let mut all = Share {
+        findings: Findings::new(options.key),
+        coverage,
+        clues: Clues::default(),
+        inventory: Inventory::default(),
+    };
+    run(&plan, options, false, &mut all);
 
     let undelivered =
         std::mem::take(&mut *plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner));
     if !undelivered.is_empty() {
         plan.items = undelivered;
         plan.items.sort_unstable_by_key(Item::order);
-        run(&plan, options, true, (&mut findings, &mut coverage, &mut clues));
+        run(&plan, options, true, &mut all);
     }
 
-    join(&clues.finish(&mut coverage), &mut findings);
+    let Share { mut findings, mut coverage, clues, mut inventory } = all;
+    join(&clues.finish(&mut coverage), &mut findings, &mut inventory);
     let findings = findings.finish(&mut coverage);
     let cross_checks = if options.cross_check {
         cross_check::run(&plan, &findings, &mut coverage)
@@ -42,16 +49,11 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
         Vec::new()
     };
     coverage.seal();
-    Outcome { findings, coverage, volumes: plan.volumes, cross_checks }
+    Outcome { findings, coverage, volumes: plan.volumes, cross_checks, inventory }
 }
 
 /// Sweep the plan's items once, in their order, on all workers; `again` when they failed before.
-fn run(
-    plan: &Plan,
-    options: &Options<'_>,
-    again: bool,
-    (findings, coverage, clues): (&mut Findings<'_>, &mut Coverage, &mut Clues),
-) {
+fn run(plan: &Plan, options: &Options<'_>, again: bool, all: &mut Share<'_>) {
     // Whoever opens a container reads its blocks together with another who sweeps them: a thread
     // by itself would fetch them twice when there are more than the cache can hold.
     let fetches = plan.images.iter().any(|image| image.ahead.is_some());
@@ -68,10 +70,11 @@ fn run(
             worker.finish()
         });
         drop(stop);
-        for (share, swept, seen) in shares {
-            findings.merge(share);
-            coverage.merge(swept);
-            clues.merge(seen);
+        for share in shares {
+            all.findings.merge(share.findings);
+            all.coverage.merge(share.coverage);
+            all.clues.merge(share.clues);
+            all.inventory.merge(share.inventory);
         }
         drop(ahead.join());
     });
@@ -134,10 +137,14 @@ mod tests {
             cross_check: false,
             progress: &Progress::default(),
         };
-        let (mut findings, mut coverage) = (Findings::new(options.key), Coverage::default());
-        let mut clues = Clues::default();
+        let mut all = Share {
+            findings: Findings::new(options.key),
+            coverage: Coverage::default(),
+            clues: Clues::default(),
+            inventory: Inventory::default(),
+        };
         let swept = catch_unwind(AssertUnwindSafe(|| {
-            run(&plan, &options, false, (&mut findings, &mut coverage, &mut clues));
+            run(&plan, &options, false, &mut all);
         }));
         assert!(swept.is_err());
     }

@@ -16,6 +16,7 @@ use crate::detect::{Scratch, Window};
 use crate::error::{Error, ErrorKind};
 use crate::filesystem::{FileEntry, FileKind, FileState, StreamName};
 use crate::finding::{Decoded, Match, Place, State};
+use crate::inventory::Inventory;
 use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES, WINDOW_BYTES};
 use crate::locator::{Area, Locator};
 use crate::run::Run;
@@ -31,11 +32,20 @@ pub(super) struct Worker<'p> {
     pub(super) findings: Findings<'p>,
     pub(super) coverage: Coverage,
     pub(super) clues: Clues,
+    pub(super) inventory: Inventory,
     pub(super) buf: Vec<u8>,
     /// The reader of the stream that was swept last: part, file, stream.
     reader: Option<((u16, u32, u16), Box<dyn ReadAt + 'p>)>,
     /// Whether these bytes failed before, as a file's: their errors are told already.
     again: bool,
+}
+
+/// What one worker has found and counted.
+pub(super) struct Share<'p> {
+    pub(super) findings: Findings<'p>,
+    pub(super) coverage: Coverage,
+    pub(super) clues: Clues,
+    pub(super) inventory: Inventory,
 }
 
 /// Where the bytes of a window come from.
@@ -69,6 +79,7 @@ impl<'p> Worker<'p> {
             findings: Findings::new(options.key),
             coverage: Coverage::default(),
             clues: Clues::default(),
+            inventory: Inventory::default(),
             buf: Vec::new(),
             reader: None,
             again,
@@ -76,8 +87,9 @@ impl<'p> Worker<'p> {
     }
 
     /// What this worker found and counted.
-    pub(super) fn finish(self) -> (Findings<'p>, Coverage, Clues) {
-        (self.findings, self.coverage, self.clues)
+    pub(super) fn finish(self) -> Share<'p> {
+        let Worker { findings, coverage, clues, inventory, .. } = self;
+        Share { findings, coverage, clues, inventory }
     }
 
     /// Sweep one window. A parser that fails on it costs this window's findings, not the sweep.
@@ -239,6 +251,9 @@ impl<'p> Worker<'p> {
         let range = index(owned.start)..index(owned.end());
         if all_zero(buf.get(range.clone()).unwrap_or_default()) {
             return;
+        }
+        if let Some(name) = source.at.path().filter(|_| source.state == State::Live) {
+            self.inventory.window(&source.at, name, buf, range.clone());
         }
         let window = Window { bytes: buf, owned: range, path: source.at.path() };
         let mut found = Vec::new();

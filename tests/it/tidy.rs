@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The floor, in its order: each may import what stands before it.
-const FLOOR: [&str; 10] = [
+const FLOOR: [&str; 11] = [
     "run",
     "limits",
     "locator",
@@ -14,6 +14,7 @@ const FLOOR: [&str; 10] = [
     "finding",
     "blob",
     "coverage",
+    "inventory",
     "outcome",
     "credential",
 ];
@@ -47,7 +48,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("regex", &["detect"]),
     ("regex_syntax", &["detect"]),
     ("serde_saphyr", &["detect/import"]),
-    ("aho_corasick", &["detect"]),
+    ("aho_corasick", &["detect", "report"]),
     ("ext4_view", &["filesystem/ext"]),
     ("fatfs", &["filesystem/fat"]),
     ("indicatif", &["cli"]),
