@@ -25,7 +25,7 @@ pub fn language(name: &[u8]) -> Option<&'static str> {
         | b"/var/lib/") => name.starts_with(top),
         part => memchr::memmem::find(name, part).is_some(),
     };
-    if OTHERS.iter().any(|folder| others(folder)) {
+    if OTHERS.iter().any(others) {
         return None;
     }
     let dot = memchr::memrchr(b'.', name)?;

@@ -162,7 +162,7 @@ mod tests {
                 share.window(&at(path), path.as_bytes(), text, owned);
                 whole.merge(share);
             }
-            whole.file(&at(path), path.as_bytes(), text, text.len() as u64);
+            whole.file(&at(path), path.as_bytes(), text, 9);
             let (_, store) = whole.stores().next().unwrap();
             assert_eq!(store.personal.of("email"), 2, "{cut}");
             assert_eq!(store.kind, Kind::Dump);

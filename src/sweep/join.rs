@@ -133,6 +133,7 @@ impl<'k> Findings<'k> {
         if told.is_empty() {
             return;
         }
+        #[expect(clippy::iter_over_hash_type, reason = "each finding is told by itself")]
         for finding in self.found.values_mut() {
             for place in &finding.places {
                 let file = Locator { members: Vec::new(), span: None, ..place.locator.clone() };
