@@ -442,3 +442,24 @@ pub const INVENTORY_STORES: usize = 10_000;
 
 /// Tables of one database or dump that are told by name.
 pub const INVENTORY_TABLES: usize = 1_000;
+// Archives and compressed streams.
+
+/// Bytes that an unpacker reads ahead, and texts that it gathers before they are searched.
+pub const STREAM_BYTES: usize = 64 * 1024;
+
+/// Link targets, attributes and comments that are gathered before they are searched.
+pub const NOTES: usize = 1024;
+
+/// Bytes of an extended header of tar: attributes of a file may take 64 KiB each, and names are
+/// shorter.
+pub const TAR_EXTENSION_BYTES: u64 = 1024 * 1024;
+
+/// Pieces of one sparse file in tar: a disk image of 100 GB with a hole in every megabyte. Each
+/// takes 16 bytes.
+pub const SPARSE_PIECES: usize = 100_000;
+
+/// Bytes of holes of a sparse file in tar that are read as the zeros they are.
+pub const SPARSE_HOLES_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Bytes of each hole that are read where there are more: nothing is found across a hole.
+pub const SPARSE_HOLE_BYTES: u64 = 512;

@@ -1,10 +1,11 @@
 //! gzip: streams of DEFLATE, one behind the other, each with its checksum
 //! ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)).
 
-use super::{Found, Given, Head, Member, Open, Out, Unpacker};
+use super::stream::{Codec, Front, Streams};
+use super::{Given, Head, Open, Out, Unpacker};
 use crate::error::Result;
 use flate2::bufread::GzDecoder;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::Read;
 
 pub(super) const UNPACKER: Unpacker = Unpacker { name: "gzip", applies, open: Open::Stream(open) };
 
@@ -18,31 +19,13 @@ fn is_gzip(bytes: &[u8]) -> bool {
 }
 
 fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
-    let mut streams = Streams { now: Some(GzDecoder::new(BufReader::new(bytes))) };
-    out(Found::Member(Member::new(None, &mut streams)))
-}
-
-/// All streams of a file as one. What follows them and is none, be it padding, is left.
-struct Streams<R> {
-    now: Option<GzDecoder<R>>,
-}
-
-impl<R: BufRead> Read for Streams<R> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while let Some(stream) = &mut self.now {
-            let len = stream.read(buf)?;
-            if len > 0 || buf.is_empty() {
-                return Ok(len);
-            }
-            let Some(mut rest) = self.now.take().map(GzDecoder::into_inner) else { break };
-            let more = rest.fill_buf()?;
-            // A reader may hand over a header in two parts.
-            if is_gzip(more) || matches!(more, [0x1f] | [0x1f, 0x8b] | [0x1f, 0x8b, 8]) {
-                self.now = Some(GzDecoder::new(rest));
-            }
-        }
-        Ok(0)
-    }
+    let codec = Codec {
+        magic: &[0x1f, 0x8b, 8],
+        begins: is_gzip,
+        new: GzDecoder::new,
+        end: GzDecoder::into_inner,
+    };
+    Streams::new(Front::new(bytes), codec).hand_out(out)
 }
 
 #[cfg(test)]

@@ -11,8 +11,11 @@
 #![allow(clippy::unnecessary_wraps, reason = "the unpackers of a table share one signature")]
 
 mod gzip;
+mod notes;
 #[cfg(test)]
 mod probe;
+mod stream;
+mod tar;
 
 use crate::blob::{Clue, Join, Meta};
 use crate::bytes::{ReadAt, read_vec};
@@ -162,7 +165,7 @@ pub fn opener(head: &Head<'_>) -> Option<&'static Unpacker> {
 }
 
 /// Every unpacker, in the order they are asked.
-pub static UNPACKERS: &[Unpacker] = &[gzip::UNPACKER];
+pub static UNPACKERS: &[Unpacker] = &[gzip::UNPACKER, tar::UNPACKER];
 
 /// What puts together what unpackers have seen in several files.
 pub static JOINS: &[Join] = &[];
