@@ -447,6 +447,14 @@ pub const INVENTORY_TABLES: usize = 1_000;
 /// Bytes that an unpacker reads ahead, and texts that it gathers before they are searched.
 pub const STREAM_BYTES: usize = 64 * 1024;
 
+/// KiB that the dictionary of LZMA may take, its tables included: 64 MiB is what `xz -9` makes. It
+/// is taken only as far as bytes are unpacked.
+pub const DICTIONARY_KIB: u32 = 66 * 1024;
+
+/// The window of Zstandard: the largest that `zstd` itself opens without being told to. It is
+/// taken only as far as bytes are unpacked.
+pub const ZSTD_WINDOW_BYTES: u64 = 128 * 1024 * 1024;
+
 /// Link targets, attributes and comments that are gathered before they are searched.
 pub const NOTES: usize = 1024;
 
@@ -463,3 +471,24 @@ pub const SPARSE_HOLES_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Bytes of each hole that are read where there are more: nothing is found across a hole.
 pub const SPARSE_HOLE_BYTES: u64 = 512;
+
+/// Bytes of a member's name in cpio and ar: the longest path that Linux takes is shorter.
+pub const ARCHIVE_NAME_BYTES: u64 = 64 * 1024;
+
+/// Bytes of the names table of ar and of each header of rpm, which are held.
+pub const ARCHIVE_TABLE_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Bytes of entries of a zip archive's directory that are held and sorted at once.
+pub const ZIP_BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes that members of a zip archive may share with one another, besides twice its length.
+pub const ZIP_SHARED_BYTES: u64 = 1024 * 1024;
+
+/// Bytes of the header of a 7z archive, which is held.
+pub const SEVENZIP_HEADER_BYTES: u64 = 32 * 1024 * 1024;
+
+/// Files, streams and folders of a 7z archive, each of which takes some bytes while it is read.
+pub const SEVENZIP_ITEMS: usize = 500_000;
+
+/// Steps by which one stream of a 7z archive is unpacked; the format's own limit.
+pub const SEVENZIP_CODERS: u64 = 32;

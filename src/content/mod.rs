@@ -10,12 +10,28 @@
 #![warn(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 #![allow(clippy::unnecessary_wraps, reason = "the unpackers of a table share one signature")]
 
+mod ar;
+mod bzip2;
+mod compress;
+mod cpio;
+mod deflate;
 mod gzip;
+mod header_text;
+mod lz4;
+mod lzma;
 mod notes;
 #[cfg(test)]
 mod probe;
+mod rpm;
+#[cfg(test)]
+mod samples;
+mod sevenz;
 mod stream;
 mod tar;
+mod xz;
+mod zip;
+mod zlib;
+mod zstd;
 
 use crate::blob::{Clue, Join, Meta};
 use crate::bytes::{ReadAt, read_vec};
@@ -42,6 +58,11 @@ pub enum Open {
     Stream(fn(&mut dyn Read, &Given<'_>, Out<'_>) -> Result<()>),
     /// At random. Reading in the order of the bytes, as far as it can be done, saves fetches.
     Random(fn(&dyn ReadAt, &Given<'_>, Out<'_>) -> Result<()>),
+    /// At random, and from front to back where that cannot be had: in a stream too long to be held.
+    Either(
+        fn(&dyn ReadAt, &Given<'_>, Out<'_>) -> Result<()>,
+        fn(&mut dyn Read, &Given<'_>, Out<'_>) -> Result<()>,
+    ),
 }
 
 /// What an unpacker is chosen by.
@@ -165,7 +186,22 @@ pub fn opener(head: &Head<'_>) -> Option<&'static Unpacker> {
 }
 
 /// Every unpacker, in the order they are asked.
-pub static UNPACKERS: &[Unpacker] = &[gzip::UNPACKER, tar::UNPACKER];
+pub static UNPACKERS: &[Unpacker] = &[
+    ar::UNPACKER,
+    bzip2::UNPACKER,
+    compress::UNPACKER,
+    cpio::UNPACKER,
+    gzip::UNPACKER,
+    lz4::UNPACKER,
+    lzma::UNPACKER,
+    rpm::UNPACKER,
+    sevenz::UNPACKER,
+    tar::UNPACKER,
+    xz::UNPACKER,
+    zip::UNPACKER,
+    zlib::UNPACKER,
+    zstd::UNPACKER,
+];
 
 /// What puts together what unpackers have seen in several files.
 pub static JOINS: &[Join] = &[];

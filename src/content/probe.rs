@@ -52,7 +52,7 @@ pub(super) fn beside(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Vec<St
     let given = Given { name, at: &at, size, siblings };
     let opened = match unpacker.open {
         Open::Stream(open) => open(&mut &*bytes, &given, &mut out),
-        Open::Random(open) => open(&bytes.to_vec(), &given, &mut out),
+        Open::Random(open) | Open::Either(open, _) => open(&bytes.to_vec(), &given, &mut out),
     };
     if let Err(error) = opened {
         lines.push(format!("{}: {:?}", unpacker.name, error.kind()));

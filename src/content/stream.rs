@@ -3,24 +3,27 @@
 
 use super::{Found, From, Member, Out, failed};
 use crate::bytes::ReadAt;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use std::io::{self, BufRead, Read};
 
 /// A container's bytes from front to back: where they stand is known, and what comes next can be
 /// looked at.
 pub(super) struct Front<'a> {
-    bytes: &'a mut (dyn Read + 'a),
+    bytes: Box<dyn Read + 'a>,
     /// Bytes read and not yet taken, from `start` on.
     buf: Vec<u8>,
     start: usize,
     at: u64,
     ended: bool,
+    /// Why the bytes could not be read on: some decoders keep that for themselves.
+    error: Option<Error>,
 }
 
 impl<'a> Front<'a> {
-    pub(super) fn new(bytes: &'a mut (dyn Read + 'a)) -> Front<'a> {
-        Front { bytes, buf: Vec::new(), start: 0, at: 0, ended: false }
+    pub(super) fn new(bytes: impl Read + 'a) -> Front<'a> {
+        let bytes = Box::new(bytes);
+        Front { bytes, buf: Vec::new(), start: 0, at: 0, ended: false, error: None }
     }
 
     /// Where the next byte stands.
@@ -52,9 +55,20 @@ impl<'a> Front<'a> {
         match read {
             Ok(len) => self.ended = len == 0,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(self.failing(error)),
         }
         Ok(())
+    }
+
+    fn failing(&mut self, error: io::Error) -> io::Error {
+        let ours = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+        self.error = ours.cloned();
+        error
+    }
+
+    /// What reading the bytes below failed with.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.error.clone().map(io::Error::other)
     }
 
     /// The next `len` bytes, taken; fewer at the end. The caller has bounded `len`.
@@ -139,7 +153,7 @@ impl<'a> Front<'a> {
 impl Read for Front<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         if self.ready().is_empty() && buf.len() >= limits::STREAM_BYTES && !self.ended {
-            let len = self.bytes.read(buf)?;
+            let len = self.bytes.read(buf).map_err(|error| self.failing(error))?;
             self.at = self.at.saturating_add(u64::try_from(len).unwrap_or(u64::MAX));
             return Ok(len);
         }
@@ -254,6 +268,7 @@ impl<'a, D: Read> Streams<'a, D> {
 
     /// Begin with the next stream, if there is one.
     fn next(&mut self, mut front: Front<'a>) -> io::Result<()> {
+        front.skip_zeros()?;
         if self.error.is_some() {
             while front.skip_to(self.codec.magic)? {
                 if (self.codec.begins)(front.peek(16)?) {
@@ -295,6 +310,107 @@ impl<D: Read> Read for Streams<'_, D> {
     }
 }
 
+/// A decoder that is handed its input.
+pub(super) trait Step {
+    /// Decode some of `input`, which is empty at the end, to `output`: how much was taken, how much
+    /// was made, and whether the stream has ended.
+    fn step(&mut self, input: &[u8], output: &mut [u8]) -> (usize, usize, io::Result<bool>);
+}
+
+/// Reads through such a decoder. What it makes before an error is kept.
+pub(super) struct Stepped<'a, S> {
+    pub(super) front: Front<'a>,
+    pub(super) step: S,
+    error: Option<io::Error>,
+    ended: bool,
+}
+
+impl<'a, S: Step> Stepped<'a, S> {
+    pub(super) fn new(front: Front<'a>, step: S) -> Stepped<'a, S> {
+        Stepped { front, step, error: None, ended: false }
+    }
+
+    pub(super) fn into_front(self) -> Front<'a> {
+        self.front
+    }
+}
+
+impl<S: Step> Read for Stepped<'_, S> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        while !self.ended {
+            let input = self.front.fill_buf()?;
+            let at_end = input.is_empty();
+            let (taken, made, result) = self.step.step(input, buf);
+            self.front.consume(taken);
+            let stuck = taken == 0 && made == 0;
+            match result {
+                Ok(ended) => self.ended = ended,
+                Err(error) => {
+                    self.ended = true;
+                    self.error = Some(told(error));
+                }
+            }
+            if stuck && !self.ended {
+                self.ended = true;
+                let kind =
+                    if at_end { io::ErrorKind::UnexpectedEof } else { io::ErrorKind::InvalidData };
+                self.error = Some(kind.into());
+            }
+            if made > 0 {
+                return Ok(made);
+            }
+        }
+        self.error.take().map_or(Ok(0), Err)
+    }
+}
+
+/// An error of a decoder, as ours where its kind says more than that the stream is damaged.
+fn told(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::OutOfMemory => io::Error::other(Error::new(
+            ErrorKind::Limit,
+            "a compressed stream needs a larger dictionary than is held",
+        )),
+        io::ErrorKind::Unsupported => {
+            io::Error::other(Error::unsupported("a compressed stream uses an unknown method"))
+        }
+        _ => error,
+    }
+}
+
+/// Checks the length and checksum of what it reads, at the end.
+pub(super) struct Checked<R> {
+    bytes: R,
+    crc: crc32fast::Hasher,
+    wanted: Option<u32>,
+    left: u64,
+    ended: bool,
+}
+
+impl<R> Checked<R> {
+    pub(super) fn new(bytes: R, size: u64, wanted: Option<u32>) -> Checked<R> {
+        Checked { bytes, crc: crc32fast::Hasher::new(), wanted, left: size, ended: false }
+    }
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let len = self.bytes.read(buf)?;
+        self.crc.update(buf.get(..len).unwrap_or_default());
+        self.left = self.left.wrapping_sub(u64::try_from(len).unwrap_or(0));
+        let ended = len == 0 && !buf.is_empty() && !std::mem::replace(&mut self.ended, true);
+        let sum = || Some(self.crc.clone().finalize());
+        if ended && (self.left != 0 || self.wanted.is_some() && self.wanted != sum()) {
+            let what = "the length or checksum of a member is another";
+            return Err(io::Error::other(Error::corrupt(what)));
+        }
+        Ok(len)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -312,8 +428,7 @@ mod tests {
     #[test]
     fn a_front_knows_where_it_stands() {
         let bytes = b"\0\0\0abcdef-abc";
-        let mut drip = Drip(bytes);
-        let mut front = Front::new(&mut drip);
+        let mut front = Front::new(Drip(bytes));
         assert!(front.skip_zeros().unwrap());
         assert_eq!((front.at(), front.peek(3).unwrap()), (3, b"abc".as_slice()));
         assert!(front.skip(2).unwrap());

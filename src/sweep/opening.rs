@@ -74,7 +74,9 @@ impl Opening<'_, '_> {
                 let mut bytes = io::BufReader::with_capacity(limits::UNPACKED_READ_BYTES, bytes);
                 self.open(level, unpacker, size, Bytes::Stream(&mut bytes))
             }
-            Open::Random(_) => self.open(level, unpacker, size, Bytes::Random(source)),
+            Open::Random(_) | Open::Either(..) => {
+                self.open(level, unpacker, size, Bytes::Random(source))
+            }
         };
         // What ended it was told where it happened.
         drop(ended);
@@ -93,8 +95,12 @@ impl Opening<'_, '_> {
         let mut names = Names::default();
         let mut out = |found: Found<'_>| self.take(level, unpacker, found, &mut names);
         let run = AssertUnwindSafe(|| match (unpacker.open, bytes) {
-            (Open::Stream(open), Bytes::Stream(bytes)) => open(bytes, &given, &mut out),
-            (Open::Random(open), Bytes::Random(bytes)) => open(bytes, &given, &mut out),
+            (Open::Stream(open) | Open::Either(_, open), Bytes::Stream(bytes)) => {
+                open(bytes, &given, &mut out)
+            }
+            (Open::Random(open) | Open::Either(open, _), Bytes::Random(bytes)) => {
+                open(bytes, &given, &mut out)
+            }
             _ => Err(Error::new(ErrorKind::Internal, "a container was read the wrong way")),
         });
         let failed = |_| Err(Error::new(ErrorKind::Internal, "an unpacker failed on this file"));
@@ -245,9 +251,14 @@ impl Opening<'_, '_> {
     ) -> Result<bool> {
         let most = match unpacker.open {
             Open::Stream(_) => limits::UNPACKED_WINDOW_BYTES,
-            Open::Random(_) => usize::try_from(limits::HELD_BYTES).unwrap_or(usize::MAX),
+            Open::Random(_) | Open::Either(..) => {
+                usize::try_from(limits::HELD_BYTES).unwrap_or(usize::MAX)
+            }
         };
         let whole = self.fill(bytes, most);
+        if let Err(error) = &whole {
+            self.closed(&level.at, error);
+        }
         let held = std::mem::take(&mut self.buf);
         let opened = match (unpacker.open, whole) {
             (Open::Random(_), Ok(false)) => {
@@ -255,11 +266,11 @@ impl Opening<'_, '_> {
                 self.closed(&level.at, &Error::new(ErrorKind::Limit, what).named(unpacker.name));
                 Ok(false)
             }
-            (Open::Random(_), _) => {
+            (Open::Random(_), _) | (Open::Either(..), Ok(true) | Err(_)) => {
                 let size = Some(held.len() as u64);
                 self.open(level, unpacker, size, Bytes::Random(&held))
             }
-            (Open::Stream(_), Ok(false)) => {
+            (Open::Stream(_) | Open::Either(..), Ok(false)) => {
                 let mut bytes = held.as_slice().chain(bytes);
                 self.open(level, unpacker, size, Bytes::Stream(&mut bytes))
             }
