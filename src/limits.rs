@@ -492,3 +492,34 @@ pub const SEVENZIP_ITEMS: usize = 500_000;
 
 /// Steps by which one stream of a 7z archive is unpacked; the format's own limit.
 pub const SEVENZIP_CODERS: u64 = 32;
+// SQLite.
+
+/// Pages of a database: a terabyte of the usual ones. What was seen of them takes a bit each.
+pub const SQLITE_PAGES: u32 = 1 << 28;
+
+/// Bytes of a record's header: two for each of the most columns there can be.
+pub const SQLITE_RECORD_HEADER_BYTES: usize = 64 * 1024;
+
+/// Tables and indexes of a database.
+pub const SQLITE_TABLES: usize = 10_000;
+
+/// Columns of a table; SQLite itself allows 2,000 unless it was built for more.
+pub const SQLITE_COLUMNS: usize = 32_767;
+
+/// Bytes of a `CREATE` statement. Of a longer one the columns have numbers for names.
+pub const SQLITE_SQL_BYTES: u64 = 256 * 1024;
+
+/// Words and signs of a `CREATE` statement.
+pub const SQLITE_TOKENS: usize = 100_000;
+
+/// Bytes of the name of a table or column that are kept.
+pub const SQLITE_NAME_BYTES: usize = 256;
+
+/// Bytes of a value that is searched together with others. A longer one is a member of its own.
+pub const SQLITE_VALUE_BYTES: u64 = 64 * 1024;
+
+/// Values of a database that are looked at as files, one by one. Further ones are only searched.
+pub const SQLITE_FILES: usize = 4096;
+
+/// Frames of a write-ahead log, and records of a journal: two gigabytes of the usual pages.
+pub const SQLITE_FRAMES: usize = 500_000;

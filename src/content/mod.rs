@@ -32,6 +32,7 @@ mod xz;
 mod zip;
 mod zlib;
 mod zstd;
+pub mod sqlite;
 
 use crate::blob::{Clue, Join, Meta};
 use crate::bytes::{ReadAt, read_vec};
@@ -147,10 +148,25 @@ pub struct Member<'a> {
     /// What is told of everything that is found in it: a commit, a layer, a table.
     pub facts: &'a [(&'static str, String)],
     /// For many small things handed out as one, to be searched at once: which of them a run of
-    /// the member is part of, by name, and where in that one.
-    pub parts: Option<&'a dyn Fn(Run) -> Option<(Vec<u8>, Run)>>,
+    /// the member is part of.
+    pub parts: Option<Parts<'a>>,
     /// Its bytes.
     pub bytes: &'a mut dyn Read,
+}
+
+/// Tells which part of a member a run of it belongs to.
+pub type Parts<'a> = &'a dyn Fn(Run) -> Option<Part>;
+
+/// A run of a member that is many things, as a run of one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// That one's name.
+    pub name: Vec<u8>,
+    /// The run in it.
+    pub run: Run,
+    /// Where the run's bytes stand in the container; told only for a member that is itself
+    /// [`From::Verbatim`] from the container's first byte.
+    pub from: From,
 }
 
 /// Where a member's bytes stand in its container.
@@ -196,6 +212,9 @@ pub static UNPACKERS: &[Unpacker] = &[
     lzma::UNPACKER,
     rpm::UNPACKER,
     sevenz::UNPACKER,
+    sqlite::JOURNAL,
+    sqlite::UNPACKER,
+    sqlite::WAL,
     tar::UNPACKER,
     xz::UNPACKER,
     zip::UNPACKER,

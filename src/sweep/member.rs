@@ -5,7 +5,7 @@ use super::nested::{self, Nested};
 use super::opening::Opening;
 use super::place::line_of;
 use crate::blob::{Blob, Meta};
-use crate::content::failed;
+use crate::content::{Parts, failed};
 use crate::detect::Window;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::Match;
@@ -20,7 +20,7 @@ pub(super) struct About<'a> {
     pub(super) meta: Meta,
     pub(super) size: Option<u64>,
     /// The names of the small things in it, when it is many.
-    pub(super) parts: Option<&'a dyn Fn(Run) -> Option<(Vec<u8>, Run)>>,
+    pub(super) parts: Option<Parts<'a>>,
 }
 
 /// Where the bytes at hand stand in their stream.

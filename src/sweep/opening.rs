@@ -6,10 +6,12 @@ use super::clues::Clues;
 use super::join::Findings;
 use super::level::{Level, inside};
 use super::member::About;
-use super::place::{narrowed, shifted};
+use super::place::{narrowed, shifted, unshifted};
 use crate::blob::Meta;
 use crate::bytes::ReadAt;
-use crate::content::{self, Found, Given, Head, Member, Open, Siblings, Unpacker};
+use crate::content::{
+    self, Found, From, Given, Head, Member, Open, Part, Parts, Siblings, Unpacker,
+};
 use crate::coverage::{Class, Coverage};
 use crate::detect::Scratch;
 use crate::error::{Error, ErrorKind, Result};
@@ -286,21 +288,33 @@ impl Opening<'_, '_> {
     pub(super) fn found(
         &mut self,
         level: &Level<'_>,
-        parts: Option<&dyn Fn(Run) -> Option<(Vec<u8>, Run)>>,
+        parts: Option<Parts<'_>>,
         (mut found, parsed): (Match, bool),
         (start, line): (u64, Option<u64>),
     ) {
         let span = Run::new(start + found.span.start, found.span.len);
-        let mut image_runs = match level.origin {
-            Some(origin) => {
-                self.source.locate(Run::new(origin.saturating_add(span.start), span.len))
-            }
-            None => self.source.locate(level.packed),
+        let part = parts.and_then(|parts| parts(span));
+        let from = match &part {
+            None if parts.is_some() => From::Somewhere,
+            None => From::Verbatim(span.start),
+            Some(part) => part.from,
         };
+        let from = match (level.origin, from) {
+            (Some(origin), From::Verbatim(at)) => Run::new(origin.saturating_add(at), span.len),
+            (Some(origin), From::Packed(run)) => {
+                Run::new(origin.saturating_add(run.start), run.len).intersect(level.packed)
+            }
+            _ => level.packed,
+        };
+        let mut image_runs = self.source.locate(from);
         image_runs.truncate(RUNS_PER_PLACE);
-        let decoded = found.decoded.clone().map(|decoded| shifted(decoded, start));
-        let (at, span) = match parts.and_then(|parts| parts(span)) {
-            Some((name, run)) => (level.named(&name), run),
+        let mut decoded = found.decoded.clone().map(|decoded| shifted(decoded, start));
+        let (at, span) = match part {
+            Some(Part { name, run, .. }) => {
+                let before = span.start.saturating_sub(run.start);
+                decoded = decoded.map(|decoded| unshifted(decoded, before));
+                (level.named(&name), run)
+            }
             None => (level.at.clone(), span),
         };
         for (name, value) in level.facts.iter() {
@@ -327,13 +341,14 @@ impl Names {
     }
 
     /// The name that a run of the text is part of.
-    fn part(&self, run: Run) -> Option<(Vec<u8>, Run)> {
+    fn part(&self, run: Run) -> Option<Part> {
         let at = usize::try_from(run.start).ok()?;
         let (before, behind) = self.text.split_at_checked(at)?;
         let start = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
         let len = memchr::memchr(b'\n', behind)?;
         let name = self.text.get(start..at + len)?.to_vec();
-        Some((name, Run::new(run.start - start as u64, run.len)))
+        let run = Run::new(run.start - start as u64, run.len);
+        Some(Part { name, run, from: From::Somewhere })
     }
 }
 

@@ -25,6 +25,14 @@ pub(super) fn shifted(mut decoded: Decoded, base: u64) -> Decoded {
     decoded
 }
 
+/// The same, counted from `base` bytes behind.
+pub(super) fn unshifted(mut decoded: Decoded, base: u64) -> Decoded {
+    if let Some(at) = decoded.chain.first_mut().and_then(|step| step.at.as_mut()) {
+        *at = at.saturating_sub(base);
+    }
+    decoded
+}
+
 /// The line a byte of a text is on, counted from one; none in what is no text.
 pub(super) fn line_of(text: &[u8], offset: u64) -> Option<u64> {
     let before = text.get(..usize::try_from(offset).ok()?)?;
