@@ -523,3 +523,51 @@ pub const SQLITE_FILES: usize = 4096;
 
 /// Frames of a write-ahead log, and records of a journal: two gigabytes of the usual pages.
 pub const SQLITE_FRAMES: usize = 500_000;
+
+// Git.
+
+/// Lines of a commit's header. An octopus of the Linux kernel has 66 parents.
+pub const GIT_PARENTS: usize = 1000;
+
+/// Bytes of a pack's index that is read. A larger one is of half a million objects.
+pub const GIT_INDEX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Objects of a pack that has no index, up to which their ids are found out: 50 bytes each.
+pub const GIT_NAMED_OBJECTS: u64 = 400_000;
+
+/// Objects of a pack that are taken apart at all: 18 bytes each.
+pub const GIT_OBJECTS: u64 = 2_000_000;
+
+/// Bytes of an object that is a delta or that deltas are of, and of all that are kept at once to
+/// make others of. Git makes no deltas of what has 512 MiB; sources are far shorter.
+pub const GIT_OBJECT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Objects that are kept at once to make others of.
+pub const GIT_KEPT: usize = 8192;
+
+/// Deltas of deltas. Git makes 50, and 4,095 when told to.
+pub const GIT_DELTA_DEPTH: usize = 4096;
+
+/// Places where a damaged pack is tried to be read on.
+pub const GIT_RESYNCS: usize = 10_000;
+
+/// Commits whose history is followed.
+pub const GIT_COMMITS: usize = 100_000;
+
+/// Bytes of the names of all files of a repository's history.
+pub const GIT_NAMES_BYTES: usize = 8 * 1024 * 1024;
+
+/// Folders inside one another in a tree.
+pub const GIT_PATH_DEPTH: usize = 128;
+
+/// Objects that are read from outside a pack, to know what leads into it.
+pub const GIT_OUTSIDE: usize = 4096;
+
+/// Refs of a repository, and the entries of its logs.
+pub const GIT_REFS: usize = 20_000;
+
+/// Bytes of a file of refs or of a log of them.
+pub const GIT_REF_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a tree, or of the header of a commit, that is kept to tell of others.
+pub const GIT_CLUE_BYTES: usize = 128 * 1024;

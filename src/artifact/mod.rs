@@ -28,6 +28,7 @@ mod framework;
 mod gcp;
 mod gem;
 mod git;
+mod git_refs;
 mod gitlab;
 mod gnupg;
 mod gpp;
@@ -150,6 +151,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     gcp::ARTIFACT,
     gem::ARTIFACT,
     git::ARTIFACT,
+    git_refs::ARTIFACT,
     gitlab::ARTIFACT,
     gnupg::ARTIFACT,
     gpp::ARTIFACT,

@@ -15,6 +15,7 @@ mod bzip2;
 mod compress;
 mod cpio;
 mod deflate;
+mod git;
 mod gzip;
 mod header_text;
 mod lz4;
@@ -207,6 +208,9 @@ pub static UNPACKERS: &[Unpacker] = &[
     bzip2::UNPACKER,
     compress::UNPACKER,
     cpio::UNPACKER,
+    git::BUNDLE,
+    git::LOOSE,
+    git::PACK,
     gzip::UNPACKER,
     lz4::UNPACKER,
     lzma::UNPACKER,
@@ -223,4 +227,4 @@ pub static UNPACKERS: &[Unpacker] = &[
 ];
 
 /// What puts together what unpackers have seen in several files.
-pub static JOINS: &[Join] = &[];
+pub static JOINS: &[Join] = &[git::JOIN];

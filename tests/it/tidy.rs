@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ext4_view", &["filesystem/ext"]),
     ("fatfs", &["filesystem/fat"]),
     ("indicatif", &["cli"]),
+    ("sha1", &["content/git"]),
 ];
 
 /// Nothing hand-written is longer.
