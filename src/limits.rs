@@ -571,3 +571,14 @@ pub const GIT_REF_BYTES: usize = 4 * 1024 * 1024;
 
 /// Bytes of a tree, or of the header of a commit, that is kept to tell of others.
 pub const GIT_CLUE_BYTES: usize = 128 * 1024;
+// Images, and what is opened where it lies.
+
+/// Bytes from a sector of free space on that are read as one compressed file, and bytes of all of
+/// them that may be read besides what [`CARVED_RUN_FACTOR`] allows. Archives of whole machines are
+/// larger, but are seldom deleted in one piece.
+pub const CARVED_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Bytes of compressed data that no file shows that may be read in one run for each byte that was
+/// written. Streams that follow one another cost one; those made to lie inside each other stop
+/// here.
+pub const CARVED_RUN_FACTOR: u64 = 4;

@@ -51,14 +51,12 @@ pub(super) fn inside<'a>(
         [] => Cow::Borrowed(&*outer.facts),
         more => Cow::Owned(outer.facts.iter().chain(more).cloned().collect()),
     };
-    Level {
-        at: outer.at.clone().with_member(format, shown),
-        name: Cow::Borrowed(name),
-        facts,
-        depth: outer.depth + 1,
-        origin,
-        packed,
-    }
+    // What was carved out of free space is named by its place already.
+    let at = match (shown, outer.at.members.last()) {
+        (None, Some(last)) if outer.depth == 0 && *last.format == *format => outer.at.clone(),
+        _ => outer.at.clone().with_member(format, shown),
+    };
+    Level { at, name: Cow::Borrowed(name), facts, depth: outer.depth + 1, origin, packed }
 }
 
 /// The name of what a compressed file holds.

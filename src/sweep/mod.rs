@@ -12,6 +12,7 @@
 //! 4. What a file claimed and could not deliver is swept raw at the end.
 //! 5. Matches of one secret become one finding; coverage must add up to the written bytes.
 
+mod carve;
 mod claim;
 mod clues;
 mod contents;

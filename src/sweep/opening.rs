@@ -133,7 +133,7 @@ impl Opening<'_, '_> {
 
     /// Something could not be opened.
     fn closed(&mut self, at: &Locator, error: &Error) {
-        if self.guess {
+        if self.guess && error.kind() != ErrorKind::Limit {
             return;
         }
         self.coverage.content(match error.kind() {

@@ -1,6 +1,7 @@
 //! The plan: every volume opened, every file listed with its runs, the remainder by construction.
 
 use super::Target;
+use super::carve;
 use super::claim::Claim;
 use crate::bytes::ReadAt;
 use crate::coverage::{Coverage, Kind};
@@ -27,6 +28,8 @@ pub(super) struct Plan {
     pub(super) undelivered: Mutex<Vec<Item>>,
     /// Bytes that may still be unpacked.
     pub(super) unpacked: AtomicU64,
+    /// What carving may still cost.
+    pub(super) carving: carve::Left,
 }
 
 /// A volume, a gap, or a directory on the host.
@@ -127,8 +130,9 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
     items.sort_unstable_by_key(Item::order);
     items.shrink_to_fit();
     let unpacked = AtomicU64::new(unpacked_bytes(coverage.written));
+    let carving = carve::Left::of(coverage.written);
     let undelivered = Mutex::default();
-    Plan { images, parts, items, claims, later, volumes, undelivered, unpacked }
+    Plan { images, parts, items, claims, later, volumes, undelivered, unpacked, carving }
 }
 
 /// Bytes that may be unpacked of a target of which so many were written.
@@ -198,6 +202,7 @@ impl Plan {
             volumes: Vec::new(),
             undelivered: Mutex::default(),
             unpacked: AtomicU64::new(unpacked_bytes(0)),
+            carving: carve::Left::of(0),
         }
     }
 }

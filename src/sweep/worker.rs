@@ -140,7 +140,10 @@ impl<'p> Worker<'p> {
             bytes: &*image.bytes,
             origin: start,
         };
-        let Swept { lost, .. } = self.windows(&source, unit.window, len);
+        let Swept { lost, at_once } = self.windows(&source, unit.window, len);
+        if at_once {
+            self.carve(&source, kind, unit.window, len);
+        }
         let lost_bytes = lost.iter().map(|(run, _)| run.len).sum();
         for (run, error) in lost.into_iter().filter(|_| !self.again) {
             let at = source.at.clone().with_span(Run::new(source.base + run.start, run.len));

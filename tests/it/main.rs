@@ -5,6 +5,7 @@
 #[cfg(feature = "aws")]
 mod acceptance;
 mod artifacts;
+mod contents_images;
 mod damage;
 mod docs;
 #[cfg(feature = "aws")]
