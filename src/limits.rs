@@ -442,6 +442,27 @@ pub const INVENTORY_STORES: usize = 10_000;
 
 /// Tables of one database or dump that are told by name.
 pub const INVENTORY_TABLES: usize = 1_000;
+/// Bytes of compressed data that no file shows that may be read in one run for each byte that was
+/// written. Streams that follow one another cost one; those made to lie inside each other stop
+/// here.
+pub const CARVED_RUN_FACTOR: u64 = 4;
+
+/// Kilobytes that unpacking a block in xz may take: a dictionary is no longer than what it is for,
+/// and blocks are short.
+pub const PACKED_XZ_KILOBYTES: u32 = 32 * 1024;
+
+/// Files of one squashfs that are listed before they are read in the order of their bytes. A
+/// system has some hundred thousand.
+pub const SQUASHFS_FILES: usize = 1_000_000;
+
+/// Bytes of their paths.
+pub const SQUASHFS_PATH_BYTES: usize = 32 * 1024 * 1024;
+
+/// Blocks of 8 KiB of the metadata of a squashfs that are kept unpacked.
+pub const SQUASHFS_BLOCKS: usize = 128;
+
+/// Extended attributes of one file in a squashfs.
+pub const SQUASHFS_XATTRS: usize = 256;
 // Archives and compressed streams.
 
 /// Bytes that an unpacker reads ahead, and texts that it gathers before they are searched.

@@ -21,12 +21,14 @@ mod header_text;
 mod lz4;
 mod lzma;
 mod notes;
+mod packed;
 #[cfg(test)]
 mod probe;
 mod rpm;
 #[cfg(test)]
 mod samples;
 mod sevenz;
+mod squashfs;
 mod stream;
 mod tar;
 mod xz;
@@ -219,6 +221,7 @@ pub static UNPACKERS: &[Unpacker] = &[
     sqlite::JOURNAL,
     sqlite::UNPACKER,
     sqlite::WAL,
+    squashfs::UNPACKER,
     tar::UNPACKER,
     xz::UNPACKER,
     zip::UNPACKER,

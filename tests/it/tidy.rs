@@ -53,6 +53,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("fatfs", &["filesystem/fat"]),
     ("indicatif", &["cli"]),
     ("sha1", &["content/git"]),
+    ("lzma_rust2", &["content"]),
 ];
 
 /// Nothing hand-written is longer.

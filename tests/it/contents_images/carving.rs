@@ -51,7 +51,7 @@ fn deep_a_deleted_archive_is_opened_in_free_space() {
         head -c 300000 /dev/urandom >mnt/before
         cp inner.gz mnt/home.gz
         cp disk /dev/null
-        sync mnt
+        sync -f mnt
         rm mnt/home.gz
     ";
     shell(dir.path(), script, &[]);
