@@ -59,6 +59,10 @@ pub struct Clue {
     pub value: Box<[u8]>,
 }
 
+/// The kind of the clues that the sweep leaves itself, for every place where something was found,
+/// when a join asks for them.
+pub const FOUND: &str = "found";
+
 /// What puts clues together when everything has been swept.
 pub struct Join {
     /// Its name.

@@ -447,6 +447,33 @@ pub const INVENTORY_TABLES: usize = 1_000;
 /// here.
 pub const CARVED_RUN_FACTOR: u64 = 4;
 
+/// Paths that one layer of an image of a container brings and that are remembered, to tell what it
+/// replaces in those below. Each takes eight bytes.
+pub const LAYER_NAMES: usize = 200_000;
+
+/// Paths that one layer hides and that are remembered.
+pub const LAYER_HIDDEN: usize = 20_000;
+
+/// Layers on one another, and images or containers told of one layer: Docker allows 127 layers.
+pub const LAYERS: usize = 128;
+
+/// Bytes of a field of a journal that is held to be unpacked. Core dumps were kept in such fields
+/// once; as they are, they may be longer.
+pub const JOURNAL_FIELD_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of a string of compiled Python, and of all strings of a module that are remembered.
+pub const PYC_BYTES: usize = 16 * 1024 * 1024;
+
+/// Objects of a module of compiled Python that may be referred to; the largest have some ten
+/// thousand.
+pub const PYC_OBJECTS: usize = 1_000_000;
+
+/// How deep objects of compiled Python nest; Python itself stops at 2,000.
+pub const PYC_DEPTH: usize = 2_000;
+
+/// Bytes of one value in a store of Redis that are held. It allows 512 MiB.
+pub const REDIS_BYTES: usize = 4 * 1024 * 1024;
+
 /// Kilobytes that unpacking a block in xz may take: a dictionary is no longer than what it is for,
 /// and blocks are short.
 pub const PACKED_XZ_KILOBYTES: u32 = 32 * 1024;

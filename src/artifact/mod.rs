@@ -42,6 +42,7 @@ mod jvm;
 mod kerberos;
 mod keystore;
 mod kubeconfig;
+pub mod layers;
 mod literal;
 mod markup;
 mod maven;
@@ -165,6 +166,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     keystore::ACME,
     keystore::STORE,
     kubeconfig::ARTIFACT,
+    layers::ARTIFACT,
     markup::ARTIFACT,
     maven::ARTIFACT,
     mycnf::ARTIFACT,
@@ -198,4 +200,4 @@ pub static ARTIFACTS: &[Artifact] = &[
 ];
 
 /// What puts together what parsers have seen in several files.
-pub static JOINS: &[Join] = &[];
+pub static JOINS: &[Join] = &[layers::JOIN];

@@ -20,6 +20,7 @@ mod gzip;
 mod header_text;
 mod lz4;
 mod lzma;
+mod journald;
 mod notes;
 mod packed;
 #[cfg(test)]
@@ -28,6 +29,8 @@ mod rpm;
 #[cfg(test)]
 mod samples;
 mod sevenz;
+mod pyc;
+mod redis;
 mod squashfs;
 mod stream;
 mod tar;
@@ -214,8 +217,12 @@ pub static UNPACKERS: &[Unpacker] = &[
     git::LOOSE,
     git::PACK,
     gzip::UNPACKER,
+    journald::UNPACKER,
     lz4::UNPACKER,
     lzma::UNPACKER,
+    pyc::UNPACKER,
+    redis::LOG,
+    redis::SNAPSHOT,
     rpm::UNPACKER,
     sevenz::UNPACKER,
     sqlite::JOURNAL,

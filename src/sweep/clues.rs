@@ -2,14 +2,14 @@
 
 use super::join::Findings;
 use crate::artifact;
-use crate::blob::{Change, Clue};
+use crate::blob::{Change, Clue, FOUND};
 use crate::content;
 use crate::coverage::Coverage;
 use crate::error::{Error, ErrorKind};
 use crate::finding::{Match, Place, State};
 use crate::inventory::{Inventory, Kind};
 use crate::limits;
-use crate::locator::{Area, Locator, Member};
+use crate::locator::{Area, Locator};
 use std::collections::BTreeMap;
 
 /// A table of a database: its name is the key, its rows in decimal the value.
@@ -54,8 +54,8 @@ impl Clues {
     }
 }
 
-/// Facts of what was found at or below a place: by the file, then by the members that lead there.
-pub(super) type Told = BTreeMap<Locator, Vec<(Vec<Member>, &'static str, String)>>;
+/// Facts of what was found at or below a place.
+pub(super) type Told = BTreeMap<Locator, Vec<(&'static str, String)>>;
 
 /// Put all clues together, and add to the findings what comes of it.
 pub(super) fn join(clues: &[Clue], findings: &mut Findings<'_>, inventory: &mut Inventory) {
@@ -66,15 +66,19 @@ pub(super) fn join(clues: &[Clue], findings: &mut Findings<'_>, inventory: &mut 
     let mut told = Told::new();
     for join in content::JOINS.iter().chain(artifact::JOINS) {
         let asked = clues.iter().filter(|clue| join.needs.contains(&clue.kind));
-        let asked: Vec<Clue> = asked.cloned().collect();
+        let mut asked: Vec<Clue> = asked.cloned().collect();
         if asked.is_empty() {
             continue;
         }
+        if join.needs.contains(&FOUND) {
+            asked.extend(findings.places().into_iter().map(found));
+            asked.sort_unstable();
+            asked.dedup();
+        }
         (join.run)(&asked, &mut |change| match change {
             Change::Fact { mut at, name, value } => {
-                let members = std::mem::take(&mut at.members);
                 at.span = None;
-                told.entry(at).or_default().push((members, name, value));
+                told.entry(at).or_default().push((name, value));
             }
             Change::Match { at, found } => {
                 let place = place(at, &found);
@@ -83,6 +87,11 @@ pub(super) fn join(clues: &[Clue], findings: &mut Findings<'_>, inventory: &mut 
         });
     }
     findings.tell(&told);
+}
+
+/// The clue that something was found at a place.
+fn found(at: Locator) -> Clue {
+    Clue { kind: FOUND, at, key: Box::default(), value: Box::default() }
 }
 
 fn place(at: Locator, found: &Match) -> Place {

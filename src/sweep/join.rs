@@ -12,8 +12,8 @@ use crate::run::{ImageNo, Run};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use zeroize::Zeroizing;
 
 /// Values kept of one fact.
@@ -128,7 +128,13 @@ impl<'k> Findings<'k> {
         }
     }
 
-    /// Add facts to what was found at their places.
+    /// Every place where something was found, without the span.
+    pub(super) fn places(&self) -> BTreeSet<Locator> {
+        let places = self.found.values().flat_map(|finding| &finding.places);
+        places.map(|place| Locator { span: None, ..place.locator.clone() }).collect()
+    }
+
+    /// Add facts to what was found at their places, or below.
     pub(super) fn tell(&mut self, told: &Told) {
         if told.is_empty() {
             return;
@@ -136,15 +142,18 @@ impl<'k> Findings<'k> {
         #[expect(clippy::iter_over_hash_type, reason = "each finding is told by itself")]
         for finding in self.found.values_mut() {
             for place in &finding.places {
-                let file = Locator { members: Vec::new(), span: None, ..place.locator.clone() };
-                let about = told.get(&file).into_iter().flatten();
-                let about = about.filter(|(at, ..)| place.locator.members.starts_with(at));
-                for (_, name, value) in about {
-                    let known = finding.facts.entry(name).or_default();
-                    known.push(value.clone());
-                    known.sort();
-                    known.dedup();
-                    known.truncate(FACT_VALUES);
+                let mut at = Locator { span: None, ..place.locator.clone() };
+                loop {
+                    for (name, value) in told.get(&at).into_iter().flatten() {
+                        let known = finding.facts.entry(name).or_default();
+                        known.push(value.clone());
+                        known.sort();
+                        known.dedup();
+                        known.truncate(FACT_VALUES);
+                    }
+                    if at.members.pop().is_none() {
+                        break;
+                    }
                 }
             }
         }

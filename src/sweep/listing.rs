@@ -4,13 +4,17 @@ use super::claim::{Claim, Owned, Piece};
 use super::plan::{Item, Maker, Part, What};
 use super::stretch::{Stretch, stretches};
 use super::survey::guarded;
+use crate::artifact::layers;
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
-use crate::filesystem::{At, Extent, FileEntry, FileState, Filesystem, Stream, StreamName};
+use crate::filesystem::{
+    At, Extent, FileEntry, FileKind, FileState, Filesystem, Stream, StreamName,
+};
 use crate::image::cache::Later;
 use crate::limits;
 use crate::locator::Area;
 use crate::run::{ImageNo, Run, RunSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The files of one filesystem as they are visited.
@@ -20,6 +24,8 @@ struct Listing {
     owned: Owned,
     live: u64,
     deleted: u64,
+    /// The layers of images of containers, by their directories.
+    layers: BTreeMap<Box<[u8]>, layers::Layer>,
 }
 
 impl Listing {
@@ -27,6 +33,11 @@ impl Listing {
         match file.state {
             FileState::Live => self.live += 1,
             FileState::Deleted { .. } => self.deleted += 1,
+        }
+        if let Some((layer, path)) = layers::on_disk(&file.path).filter(|_| file.is_live())
+            && let Some(entry) = layered(&file, path)
+        {
+            self.layers.entry(layer.into()).or_default().add(path, entry);
         }
         if keep(&mut file) {
             let number = next_number(self.files.len())
@@ -71,7 +82,11 @@ impl Maker<'_> {
             walked.unwrap_or_else(|error| self.coverage.error_at(&at, &error));
             part.filesystem = Some(filesystem);
         }
-        let Listing { files, mut owned, live, deleted } = listing;
+        let Listing { files, mut owned, live, deleted, layers } = listing;
+        for (path, layer) in layers {
+            let at = part.locator(Area::Path(path));
+            layer.clues(&at, true, &mut |clue| self.clues.add(clue));
+        }
         part.files = files;
         part.files.shrink_to_fit();
         let format = part.driver.map_or("directory", |driver| driver.name);
@@ -184,6 +199,24 @@ impl Maker<'_> {
     }
 }
 
+/// What a file of a layer means to the layers below.
+fn layered(file: &FileEntry, path: &[u8]) -> Option<layers::Entry> {
+    const FORMAT: u16 = 0o170_000;
+    const CHARACTERS: u16 = 0o020_000;
+    let opaque: [&[u8]; 3] =
+        [b"trusted.overlay.opaque", b"user.overlay.opaque", b"user.fuseoverlayfs.opaque"];
+    let says = |stream: &Stream| matches!(&stream.name, StreamName::Xattr(name) if opaque.contains(&&**name));
+    match file.kind {
+        FileKind::File | FileKind::Link => Some(layers::Entry::File),
+        FileKind::Directory if file.streams.iter().any(says) => Some(layers::Entry::Opaque),
+        // A device of a container is in its /dev; what hides a file is anywhere.
+        FileKind::Special if file.mode & FORMAT == CHARACTERS => {
+            Some(layers::Entry::Whiteout).filter(|_| !path.starts_with(b"dev/"))
+        }
+        FileKind::Directory | FileKind::Special => None,
+    }
+}
+
 /// Drop the streams that are not worth an item (their bytes are swept as metadata anyway); whether
 /// any is left.
 fn keep(file: &mut FileEntry) -> bool {
@@ -265,6 +298,7 @@ mod tests {
     use super::*;
     use crate::bytes::ReadAt;
     use crate::coverage::Coverage;
+    use crate::sweep::clues::Clues;
 
     /// A disk of zeros.
     struct Zeros(u64);
@@ -329,6 +363,7 @@ mod tests {
             volumes: Vec::new(),
             available: vec![RunSet::from_runs(vec![Run::new(0, LEN)])],
             labels_left,
+            clues: Clues::default(),
         };
         let taken = (1..8).map(|n| Run::new(n * 8192 - 1024, 1024)).collect();
         maker.remainder(Run::new(0, LEN), &RunSet::from_runs(taken));

@@ -7,6 +7,7 @@ use super::join::Findings;
 use super::level::{Level, inside};
 use super::member::About;
 use super::place::{narrowed, shifted, unshifted};
+use crate::artifact::layers;
 use crate::blob::Meta;
 use crate::bytes::ReadAt;
 use crate::content::{
@@ -110,6 +111,8 @@ impl Opening<'_, '_> {
         if let Some(stopped) = &self.stopped {
             return Err(stopped.clone());
         }
+        let layer = std::mem::take(&mut names.layer);
+        layer.clues(&level.at, layers::is_layer(&level.name), &mut |clue| self.clues.add(clue));
         self.names(level, &names)?;
         match &result {
             Ok(()) => self.coverage.content(Class::Decoded),
@@ -329,10 +332,15 @@ impl Opening<'_, '_> {
 #[derive(Default)]
 struct Names {
     text: Vec<u8>,
+    /// What they mean if the container is a layer of an image.
+    layer: layers::Layer,
 }
 
 impl Names {
     fn add(&mut self, name: Option<&[u8]>) {
+        if let Some(name) = name {
+            self.layer.add(name, layers::Entry::File);
+        }
         let room = limits::UNPACKED_WINDOW_BYTES.saturating_sub(self.text.len());
         if let Some(name) = name.filter(|name| name.len() < room) {
             self.text.extend_from_slice(name);

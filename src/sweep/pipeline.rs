@@ -27,7 +27,7 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
     let mut all = Share {
         findings: Findings::new(options.key),
         coverage,
-        clues: Clues::default(),
+        clues: std::mem::take(&mut plan.clues),
         inventory: Inventory::default(),
     };
     run(&plan, options, false, &mut all);

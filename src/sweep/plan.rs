@@ -3,6 +3,7 @@
 use super::Target;
 use super::carve;
 use super::claim::Claim;
+use super::clues::Clues;
 use crate::bytes::ReadAt;
 use crate::coverage::{Coverage, Kind};
 use crate::filesystem::{Driver, FileEntry, Filesystem};
@@ -30,6 +31,8 @@ pub(super) struct Plan {
     pub(super) unpacked: AtomicU64,
     /// What carving may still cost.
     pub(super) carving: carve::Left,
+    /// What the list of files tells already.
+    pub(super) clues: Clues,
 }
 
 /// A volume, a gap, or a directory on the host.
@@ -110,6 +113,7 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
         volumes: Vec::new(),
         available: Vec::new(),
         labels_left: limits::RAW_ITEMS,
+        clues: Clues::default(),
     };
     let images = match target {
         Target::Images(images) => {
@@ -126,13 +130,13 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
             Vec::new()
         }
     };
-    let Maker { parts, mut items, claims, later, volumes, .. } = maker;
+    let Maker { parts, mut items, claims, later, volumes, clues, .. } = maker;
     items.sort_unstable_by_key(Item::order);
     items.shrink_to_fit();
     let unpacked = AtomicU64::new(unpacked_bytes(coverage.written));
     let carving = carve::Left::of(coverage.written);
     let undelivered = Mutex::default();
-    Plan { images, parts, items, claims, later, volumes, undelivered, unpacked, carving }
+    Plan { images, parts, items, claims, later, volumes, undelivered, unpacked, carving, clues }
 }
 
 /// Bytes that may be unpacked of a target of which so many were written.
@@ -152,6 +156,8 @@ pub(super) struct Maker<'a> {
     pub(super) available: Vec<RunSet>,
     /// Items of the remainder that may still get their own label.
     pub(super) labels_left: usize,
+    /// What the list of files tells already.
+    pub(super) clues: Clues,
 }
 
 impl Plan {
@@ -203,6 +209,7 @@ impl Plan {
             undelivered: Mutex::default(),
             unpacked: AtomicU64::new(unpacked_bytes(0)),
             carving: carve::Left::of(0),
+            clues: Clues::default(),
         }
     }
 }
