@@ -120,10 +120,19 @@ mod tests {
     #[test]
     fn refs_are_told_by_repository() {
         let (a, b) = ("a".repeat(40), "b".repeat(40));
-        assert_eq!(clues("/s/.git/HEAD", "ref: refs/heads/x\n"), ["d:/s/.git HEAD ref: refs/heads/x"]);
-        assert_eq!(clues("/s/.git/refs/heads/a/b", &format!("{a}\n")), [format!("d:/s/.git refs/heads/a/b {a}")]);
         assert_eq!(
-            clues("/s/.git/packed-refs", &format!("# pack-refs with: peeled\n{a} refs/tags/v\n^{b}\n")),
+            clues("/s/.git/HEAD", "ref: refs/heads/x\n"),
+            ["d:/s/.git HEAD ref: refs/heads/x"]
+        );
+        assert_eq!(
+            clues("/s/.git/refs/heads/a/b", &format!("{a}\n")),
+            [format!("d:/s/.git refs/heads/a/b {a}")]
+        );
+        assert_eq!(
+            clues(
+                "/s/.git/packed-refs",
+                &format!("# pack-refs with: peeled\n{a} refs/tags/v\n^{b}\n")
+            ),
             [format!("d:/s/.git refs/tags/v {a}")]
         );
         let log = format!("{a} {b} X <x> 1 +0\tcommit\n{b} {a} X <x> 2 +0\treset\n");

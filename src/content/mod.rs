@@ -18,19 +18,20 @@ mod deflate;
 mod git;
 mod gzip;
 mod header_text;
+mod journald;
 mod lz4;
 mod lzma;
-mod journald;
 mod notes;
 mod packed;
 #[cfg(test)]
 mod probe;
+mod pyc;
+mod redis;
 mod rpm;
 #[cfg(test)]
 mod samples;
 mod sevenz;
-mod pyc;
-mod redis;
+pub mod sqlite;
 mod squashfs;
 mod stream;
 mod tar;
@@ -38,7 +39,6 @@ mod xz;
 mod zip;
 mod zlib;
 mod zstd;
-pub mod sqlite;
 
 use crate::blob::{Clue, Join, Meta};
 use crate::bytes::{ReadAt, read_vec};

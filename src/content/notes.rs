@@ -2,7 +2,7 @@
 //! such as link targets, attributes and comments. They are handed out together, to be searched at
 //! once, each under the member's name and its own.
 
-use super::{Found, Member, Out};
+use super::{Found, From, Member, Out, Part};
 use crate::error::Result;
 use crate::limits;
 use crate::run::Run;
@@ -48,7 +48,8 @@ impl Notes {
         let parts = |run: Run| {
             let after = starts.partition_point(|(start, _)| *start <= run.start);
             let (start, name) = starts.get(after.checked_sub(1)?)?;
-            Some((name.to_vec(), Run::new(run.start.checked_sub(*start)?, run.len)))
+            let run = Run::new(run.start.checked_sub(*start)?, run.len);
+            Some(Part { name: name.to_vec(), run, from: From::Somewhere })
         };
         let mut bytes = text.as_slice();
         out(Found::Member(Member { parts: Some(&parts), ..Member::new(None, &mut bytes) }))

@@ -99,10 +99,12 @@ impl Worker<'_> {
             findings: &mut self.findings,
             coverage: &mut self.coverage,
             clues: &mut self.clues,
+            inventory: &mut self.inventory,
             buf: std::mem::take(&mut self.buf),
             source: &bytes,
             state: source.state,
             siblings: Siblings(None),
+            passed: &|_| {},
             budget: Budget {
                 bytes: most.saturating_add(limits::UNPACKED_BYTES),
                 members: limits::MEMBERS,

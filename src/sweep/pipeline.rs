@@ -1,6 +1,6 @@
 //! The whole pipeline on one page.
 
-use super::clues::{Clues, join};
+use super::clues::join;
 use super::cursor::Cursor;
 use super::join::Findings;
 use super::plan::{self, Item, Plan};
@@ -140,7 +140,7 @@ mod tests {
         let mut all = Share {
             findings: Findings::new(options.key),
             coverage: Coverage::default(),
-            clues: Clues::default(),
+            clues: crate::sweep::clues::Clues::default(),
             inventory: Inventory::default(),
         };
         let swept = catch_unwind(AssertUnwindSafe(|| {

@@ -79,9 +79,7 @@ fn repository(clues: &[&Clue], change: &mut dyn FnMut(Change)) {
     objects.dedup_by_key(|(id, ..)| *id);
     let refs = refs(&names);
     let get = |number: u32| objects.get(usize::try_from(number).ok()?);
-    let find = |id: &Id| {
-        u32::try_from(objects.binary_search_by_key(id, |(id, ..)| *id).ok()?).ok()
-    };
+    let find = |id: &Id| u32::try_from(objects.binary_search_by_key(id, |(id, ..)| *id).ok()?).ok();
     let id = |number: u32| get(number).map(|(id, ..)| *id);
     let kind = |number: u32| get(number).map(|(_, kind, _)| *kind);
     let mut read = |number: u32| get(number).map(|(.., clue)| Rc::new(clue.value.to_vec()));

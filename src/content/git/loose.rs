@@ -44,7 +44,8 @@ fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
         bytes.read_exact(&mut byte).map_err(failed)?;
         begin.extend(byte);
     }
-    let (kind, size, _) = header(&begin).ok_or_else(|| Error::corrupt("an object has no header"))?;
+    let (kind, size, _) =
+        header(&begin).ok_or_else(|| Error::corrupt("an object has no header"))?;
     let id = named(given.name);
     let facts: Vec<(&'static str, String)> = match (kind, id) {
         (Kind::Commit, Some(id)) => vec![("commit", hex(&id))],

@@ -83,7 +83,8 @@ pub(super) struct Commit {
 
 /// Read the header of a commit.
 pub(super) fn commit(bytes: &[u8]) -> Option<Commit> {
-    let mut commit = Commit { tree: unhex(bytes.strip_prefix(b"tree ")?)?, parents: vec![], time: 0 };
+    let mut commit =
+        Commit { tree: unhex(bytes.strip_prefix(b"tree ")?)?, parents: vec![], time: 0 };
     for line in bytes.split(|byte| *byte == b'\n').skip(1).take(limits::GIT_PARENTS) {
         if line.is_empty() {
             break;
@@ -144,12 +145,16 @@ mod tests {
     #[test]
     fn commits_and_trees_are_read() {
         let (tree, parent) = ("11".repeat(20), "22".repeat(20));
-        let text = format!("tree {tree}\nparent {parent}\nauthor A <a> 1 +0\ncommitter C <c> 170 +0100\n\nparent x");
+        let text = format!(
+            "tree {tree}\nparent {parent}\nauthor A <a> 1 +0\ncommitter C <c> 170 +0100\n\nparent x"
+        );
         let read = commit(text.as_bytes()).unwrap();
         assert_eq!(read, Commit { tree: [0x11; 20], parents: vec![[0x22; 20]], time: 170 });
         assert_eq!(commit(b"tree 1"), None);
-        let bytes = [b"100644 a b\0".as_slice(), &[1; 20], b"40000 c\0", &[2; 20], b"100644 d\0x"].concat();
-        let names: Vec<_> = entries(&bytes).map(|e| (e.name.to_vec(), e.id[0], e.is_tree)).collect();
+        let bytes =
+            [b"100644 a b\0".as_slice(), &[1; 20], b"40000 c\0", &[2; 20], b"100644 d\0x"].concat();
+        let names: Vec<_> =
+            entries(&bytes).map(|e| (e.name.to_vec(), e.id[0], e.is_tree)).collect();
         assert_eq!(names, [(b"a b".to_vec(), 1, false), (b"c".to_vec(), 2, true)]);
     }
 }

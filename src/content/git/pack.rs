@@ -102,7 +102,8 @@ pub(super) fn head(source: &mut Source<'_>, at: u64) -> Result<EntryHead> {
             let mut back = u64::from(byte & 0x7f);
             while byte & 0x80 != 0 {
                 byte = next()?;
-                back = back.checked_add(1).and_then(|back| back.checked_mul(128)).ok_or_else(wrong)?;
+                back =
+                    back.checked_add(1).and_then(|back| back.checked_mul(128)).ok_or_else(wrong)?;
                 back |= u64::from(byte & 0x7f);
             }
             let base = at.checked_sub(back).filter(|base| *base < at).ok_or_else(wrong)?;

@@ -16,9 +16,7 @@ pub(super) fn repository(pack: &[u8]) -> Option<&[u8]> {
 
 /// All refs that can be found by their names.
 pub(super) fn read(siblings: Siblings<'_>, folder: &[u8]) -> Refs {
-    let file = |name: &[u8]| {
-        siblings.read(&[folder, b"/", name].concat(), limits::GIT_REF_BYTES)
-    };
+    let file = |name: &[u8]| siblings.read(&[folder, b"/", name].concat(), limits::GIT_REF_BYTES);
     let mut refs = Refs::default();
     let Some(head) = file(b"HEAD") else { return refs };
     let packed = file(b"packed-refs").unwrap_or_default();

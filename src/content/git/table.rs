@@ -94,8 +94,7 @@ impl Table {
         let mut by_id: Vec<u32> = (0..self.len()).filter(|at| self.id(*at).is_some()).collect();
         by_id.sort_by_key(|number| self.id(*number));
         self.by_id = by_id;
-        let mut by_base: Vec<u32> =
-            (0..self.len()).filter(|at| self.base(*at) != NONE).collect();
+        let mut by_base: Vec<u32> = (0..self.len()).filter(|at| self.base(*at) != NONE).collect();
         by_base.sort_by_key(|number| (self.base(*number), *number));
         self.by_base = by_base;
     }
@@ -263,11 +262,12 @@ impl<'a> Store<'a> {
         while next < self.source.end && *tries > 0 {
             let window = self.source.from(next, 64).ok()?;
             // The compressed bytes begin with one of four pairs, some bytes behind the head.
-            let mark = window.windows(2).position(|pair| {
-                matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda])
-            });
+            let mark = window
+                .windows(2)
+                .position(|pair| matches!(pair, [0x78, 0x01 | 0x5e | 0x9c | 0xda]));
             let Some(mark) = mark.and_then(|mark| u64::try_from(mark).ok()) else {
-                next = next.checked_add(u64::try_from(window.len().max(2)).ok()?)?.checked_sub(1)?;
+                next =
+                    next.checked_add(u64::try_from(window.len().max(2)).ok()?)?.checked_sub(1)?;
                 continue;
             };
             let data = next.checked_add(mark)?;

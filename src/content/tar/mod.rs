@@ -12,7 +12,7 @@ mod sparse;
 
 use super::notes::Notes;
 use super::stream::{About, Front};
-use super::{Found, From, Given, Head, Member, Open, Out, Unpacker, failed};
+use super::{Found, From, Given, Head, Member, Open, Out, Part, Unpacker, failed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use crate::run::Run;
@@ -193,7 +193,10 @@ impl Archive<'_> {
         let from = From::Packed(Run::new(self.front.at(), left));
         let name = about.name.unwrap_or_default();
         let shortened = map.shorten();
-        let parts = |run: Run| Some((name.to_vec(), shortened.as_ref()?.original(run)?));
+        let parts = |run: Run| {
+            let run = shortened.as_ref()?.original(run)?;
+            Some(Part { name: name.to_vec(), run, from: From::Somewhere })
+        };
         let mut data = self.front.by_ref().take(left);
         let mut bytes = Sparse::new(&mut data, &map);
         let about = About { size: Some(map.size), ..about };
