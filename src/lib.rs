@@ -73,7 +73,6 @@ pub mod detect;
 pub mod sweep;
 
 // What it means, and how it is told.
-#[cfg(feature = "aws")]
 pub mod exposure;
 
 pub mod policy;

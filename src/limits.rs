@@ -626,3 +626,10 @@ pub const CARVED_BYTES: u64 = 256 * 1024 * 1024;
 /// written. Streams that follow one another cost one; those made to lie inside each other stop
 /// here.
 pub const CARVED_RUN_FACTOR: u64 = 4;
+// Facts.
+
+/// Bytes of one file of facts: 200 images in each of 20 accounts take a twentieth of it.
+pub const FACTS_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Regions of accounts that are judged at once: 500 accounts in every region there is.
+pub const FACTS_REGIONS: usize = 20_000;

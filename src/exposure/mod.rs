@@ -1,9 +1,11 @@
 //! Exposure: who can read an image, and what stands in the way of reading it here.
 //!
-//! Facts are gathered by [`collect`], the one place that asks EC2; what follows from them is
-//! decided without AWS.
+//! [`facts`] are gathered by `collect`, the one place that asks AWS; what follows from them is
+//! decided without it, in builds that have no SDK too.
 
+#[cfg(feature = "aws")]
 pub mod collect;
+pub mod facts;
 mod refusal;
 
 pub use self::refusal::{Case, Explanation, Subject, explain};
