@@ -633,3 +633,20 @@ pub const FACTS_BYTES: u64 = 512 * 1024 * 1024;
 
 /// Regions of accounts that are judged at once: 500 accounts in every region there is.
 pub const FACTS_REGIONS: usize = 20_000;
+
+// Audit.
+
+/// Images that one file of infrastructure as code names. A lookup table of every region has dozens.
+pub const IAC_FINDINGS: usize = 10_000;
+
+/// Bytes of one file of infrastructure as code.
+pub const IAC_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Files of infrastructure as code that are searched in one directory, below it included.
+pub const IAC_FILES: usize = 100_000;
+
+/// Files of dated facts that are judged for the history: two years of daily ones.
+pub const HISTORY_FILES: usize = 750;
+
+/// Steps back from a copy to the image it was made from. Each step is a copy somebody made.
+pub const ANCESTRY_STEPS: usize = 32;

@@ -3,6 +3,7 @@
 //! [`facts`] are gathered by `collect`, the one place that asks AWS; what follows from them is
 //! decided without it, in builds that have no SDK too.
 
+pub mod audit;
 #[cfg(feature = "aws")]
 pub mod collect;
 pub mod facts;

@@ -1,0 +1,176 @@
+//! Sharing under a key: shares that cannot work, grants that go too far, keys that do not rotate.
+
+use super::audience::Exposure;
+use super::encryption::{Device, KeyKind};
+use super::ledger::Ledger;
+use super::lets::{self, ADMIN_ACTIONS, LAUNCH_ACTIONS};
+use super::rule::{self, Rule};
+use super::world::{Spot, World};
+use crate::exposure::facts::{Image, Key};
+use std::collections::BTreeSet;
+
+/// Judge the keys of a shared image against those it is shared with.
+pub(super) fn image(
+    spot: &Spot<'_>,
+    image: &Image,
+    devices: &[Device],
+    seen: &Exposure,
+    ledger: &mut Ledger,
+) {
+    let named = (image.image_id.as_str(), image.name.as_deref());
+    if seen.effective.is_private() {
+        return;
+    }
+    for device in devices.iter().filter(|device| device.encrypted == Some(true)) {
+        let name = device.key.as_deref().unwrap_or("?");
+        if device.key_kind == KeyKind::Managed {
+            let evidence = format!("{} under {name}", device.device);
+            ledger.found(&rule::SHARE_KMS_002, spot.at, named, evidence);
+            continue;
+        }
+        let key = match lets::key_of(spot, device.key.as_deref()) {
+            Ok(key) => key,
+            Err(needs) => {
+                ledger.unknown(&[&rule::SHARE_KMS_001, &rule::SHARE_KMS_003], spot.at, needs);
+                continue;
+            }
+        };
+        for account in &seen.effective.accounts {
+            match lets::missing(key, account, &LAUNCH_ACTIONS) {
+                Ok(Some(missing)) if missing.is_empty() => {}
+                Ok(Some(missing)) => {
+                    let evidence = format!("{account} lacks {} on {name}", missing.join(", "));
+                    ledger.found(&rule::SHARE_KMS_001, spot.at, named, evidence);
+                }
+                // Conditions and denials: `preshare` judges them one by one.
+                Ok(None) => {}
+                Err(needs) => ledger.unknown(&[&rule::SHARE_KMS_001], spot.at, needs),
+            }
+        }
+        if seen.effective.public {
+            let evidence = format!("{} is encrypted, which cannot be public", device.device);
+            ledger.found(&rule::SHARE_KMS_001, spot.at, named, evidence);
+        }
+    }
+}
+
+/// Judge the keys of a region on their own. `shared` are the accounts that some image under any
+/// key of the region is shared with.
+pub(super) fn keys(
+    world: &World<'_>,
+    spot: &Spot<'_>,
+    shared: &BTreeSet<String>,
+    ledger: &mut Ledger,
+) {
+    let rules: [&'static Rule; 6] = [
+        &rule::SHARE_KMS_003,
+        &rule::SHARE_KMS_004,
+        &rule::SHARE_KMS_005,
+        &rule::KEY_ROT_001,
+        &rule::KEY_PUB_001,
+        &rule::SHARE_KMS_001,
+    ];
+    let listed = match spot.region.keys.get("kms:DescribeKey") {
+        Ok(keys) => keys,
+        Err(needs) => return ledger.unknown(&rules, spot.at, needs),
+    };
+    for key in listed {
+        let known = key.key_metadata.known();
+        let managed = known.and_then(|data| data.key_manager.as_deref()) == Some("AWS");
+        let own = lets::owner_of(key, spot.at, world) == spot.at.account;
+        // The policy of a managed key cannot be changed, and that of another account's not by us.
+        if managed || !own {
+            continue;
+        }
+        policy(spot, key, ledger);
+        grants(spot, key, shared, ledger);
+        rotation(spot, key, ledger);
+    }
+}
+
+/// The id of a key, as commands take it.
+fn id(key: &Key) -> &str {
+    let known = key.key_metadata.known().map(|data| data.key_id.as_str());
+    known.or(key.key_id.as_deref()).unwrap_or("?")
+}
+
+fn policy(spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
+    let named = (id(key), key.key_metadata.known().and_then(|data| data.description.as_deref()));
+    let policy = match key.policy.get("kms:GetKeyPolicy") {
+        Ok(policy) => policy,
+        Err(needs) => {
+            let rules = [&rule::SHARE_KMS_003, &rule::SHARE_KMS_004, &rule::KEY_PUB_001];
+            return ledger.unknown(&rules, spot.at, needs);
+        }
+    };
+    if lets::is_public(key) {
+        ledger.found(
+            &rule::KEY_PUB_001,
+            spot.at,
+            named,
+            "a statement allows \"*\" without a condition",
+        );
+    }
+    for account in other_accounts(&policy.0, spot.at.account) {
+        let admin = lets::may_any(key, &account, &ADMIN_ACTIONS);
+        if !admin.is_empty() {
+            let evidence = format!("{account} may {}", admin.join(", "));
+            ledger.found(&rule::SHARE_KMS_003, spot.at, named, evidence);
+        }
+    }
+    let loose = lets::loose_grants(key, spot.at.account);
+    if !loose.is_empty() {
+        ledger.found(&rule::SHARE_KMS_004, spot.at, named, loose.join(", "));
+    }
+}
+
+/// Accounts other than `own` that a policy names anywhere in a principal.
+fn other_accounts(policy: &serde_json::Value, own: &str) -> BTreeSet<String> {
+    let statements = policy.get("Statement").and_then(|it| it.as_array());
+    let statements = statements.map_or(&[][..], Vec::as_slice);
+    let text: String =
+        statements.iter().filter_map(|it| Some(it.get("Principal")?.to_string())).collect();
+    let ids = text.split(|c: char| !c.is_ascii_digit()).filter(|id| id.len() == 12 && *id != own);
+    ids.map(str::to_owned).collect()
+}
+
+fn grants(spot: &Spot<'_>, key: &Key, shared: &BTreeSet<String>, ledger: &mut Ledger) {
+    let listed = match key.grants.get("kms:ListGrants") {
+        Ok(grants) => grants,
+        Err(needs) => return ledger.unknown(&[&rule::SHARE_KMS_005], spot.at, needs),
+    };
+    for grant in listed {
+        let grantee = grant.grantee_principal.as_deref().unwrap_or_default();
+        let account = grantee.split(':').nth(4).filter(|id| id.len() == 12).unwrap_or_default();
+        if !account.is_empty() && account != spot.at.account && !shared.contains(account) {
+            let grant = grant.grant_id.as_deref().unwrap_or("?");
+            let evidence = format!("grant {grant} to {grantee}");
+            ledger.found(&rule::SHARE_KMS_005, spot.at, (id(key), None), evidence);
+        }
+    }
+}
+
+fn rotation(spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
+    let known = key.key_metadata.known();
+    // Only symmetric keys whose material KMS made can rotate by themselves.
+    let symmetric = known
+        .and_then(|data| data.key_spec.as_deref())
+        .is_none_or(|spec| spec == "SYMMETRIC_DEFAULT");
+    let made =
+        known.and_then(|data| data.origin.as_deref()).is_none_or(|origin| origin == "AWS_KMS");
+    if !symmetric || !made {
+        return;
+    }
+    match key.rotation.get("kms:GetKeyRotationStatus") {
+        Ok(rotation) => match (rotation.key_rotation_enabled, rotation.rotation_period_in_days) {
+            (Some(true), _) => {}
+            _ => ledger.found(
+                &rule::KEY_ROT_001,
+                spot.at,
+                (id(key), None),
+                "automatic rotation is off",
+            ),
+        },
+        Err(needs) => ledger.unknown(&[&rule::KEY_ROT_001], spot.at, needs),
+    }
+}
