@@ -1,5 +1,6 @@
 //! The command line: one file per command. Nothing imports it.
 
+mod audit;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
@@ -44,6 +45,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(scan::Args),
+    Audit(audit::Args),
     Init(init::Args),
     Signatures(signatures::Args),
     #[cfg(feature = "aws")]
@@ -64,6 +66,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Scan(args) => scan::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Signatures(args) => signatures::run(&args),
         #[cfg(feature = "aws")]

@@ -6,6 +6,7 @@
 mod acceptance;
 mod artifacts;
 mod contents_images;
+mod audit;
 mod damage;
 mod docs;
 #[cfg(feature = "aws")]

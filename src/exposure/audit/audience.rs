@@ -72,6 +72,8 @@ impl Audience {
 pub struct Exposure {
     /// Who may launch it; nothing when that is not known.
     pub launch: Option<Audience>,
+    /// Whether everybody may launch it, which more than one call tells.
+    pub public: Option<bool>,
     /// Who may make volumes from its snapshots, after block public access.
     pub volume: Option<Audience>,
     /// Both together, as far as they are known.
@@ -113,6 +115,7 @@ pub(super) fn image(
         shares(world, spot, image, launch, ledger);
     }
     reviewed(world, spot, image, &seen, ledger);
+    seen.public = launch.as_ref().map(|launch| launch.public).or(image.public);
     seen.launch = launch;
     seen.volume = volume;
     seen
@@ -124,7 +127,15 @@ fn launch(spot: &Spot<'_>, image: &Image, ledger: &mut Ledger) -> Option<Audienc
     let mut audience = match &listed {
         Ok(list) => Some(Audience::of_launch(list, spot.at.account)),
         Err(needs) => {
-            let rules = [&rule::AMI_SHARE_001, &rule::AMI_SHARE_002, &rule::SHARE_KMS_001];
+            let rules = [
+                &rule::AMI_SHARE_001,
+                &rule::AMI_SHARE_002,
+                &rule::AMI_SHARE_003,
+                &rule::AMI_SHARE_010,
+                &rule::SHARE_KMS_001,
+                &rule::SHARE_KMS_002,
+                &rule::SHARE_REV_001,
+            ];
             ledger.unknown(&rules, spot.at, needs.clone());
             if image.public.is_none() {
                 ledger.unknown(&[&rule::AMI_PUB_001], spot.at, needs.clone());

@@ -178,6 +178,9 @@ fn needs_key(spot: &Spot<'_>, key: Option<&str>) -> Needs {
 /// Judge what a region says of snapshots and volumes on their own.
 pub(super) fn disks(spot: &Spot<'_>, ledger: &mut Ledger) {
     let own = |owner: Option<&str>| owner.is_none_or(|owner| owner == spot.at.account);
+    if let Err(needs) = spot.region.snapshots.get("ec2:DescribeSnapshots") {
+        ledger.unknown(&[&rule::SNAP_ENC_001, &rule::AMI_STATE_001], spot.at, needs);
+    }
     for snapshot in spot.region.snapshots.listed() {
         let named = (snapshot.snapshot_id.as_str(), snapshot.description.as_deref());
         if !own(snapshot.owner_id.as_deref()) {

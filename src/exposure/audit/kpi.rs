@@ -35,7 +35,7 @@ pub struct Kpi {
     /// Launches that were refused in the last seven days.
     pub violations_7d: Option<u64>,
     /// GiB of snapshots kept for nothing.
-    pub waste_gib: u64,
+    pub waste_gib: Option<u64>,
     /// What they cost in a month.
     pub waste_cost: Option<f64>,
     /// Mean days until an unencrypted image was gone or encrypted.
@@ -76,14 +76,15 @@ pub(super) fn measure(world: &World<'_>, audit: &Audit, waste: u64) -> Kpi {
     };
     let listed = world.spots.iter().all(|spot| spot.region.images.known().is_some());
     let launch = rows.iter().all(|row| row.exposure.launch.is_some());
-    let public =
-        rows.iter().filter(|row| row.exposure.launch.as_ref().is_some_and(|it| it.public)).count();
+    let public = rows.iter().filter(|row| row.exposure.public == Some(true)).count();
+    let told = rows.iter().all(|row| row.exposure.public.is_some());
+    let stored = world.spots.iter().all(|spot| spot.region.snapshots.known().is_some());
     let approved = rows.iter().filter(|row| row.approved == Some(true)).count();
     let asked = rows.iter().all(|row| row.approved.is_some());
     let golden = &world.options.trusted.golden_tags;
     let images = || world.spots.iter().flat_map(|spot| spot.own.iter().copied());
     let from_pipeline = images().filter(|image: &&Image| tagged(&image.tags, golden)).count();
-    let waste_gib = waste >> 30;
+    let waste_gib = Some(waste >> 30).filter(|_| listed && stored);
     let mut history = world.options.history.clone();
     history.extend(Past::of(audit));
     history.sort_by_key(|past| past.at);
@@ -92,7 +93,7 @@ pub(super) fn measure(world: &World<'_>, audit: &Audit, waste: u64) -> Kpi {
         images: count(rows.len()),
         encrypted_pct: percent(whole, disks.len()).filter(|_| known && listed),
         encrypted_gib_pct: share(gib(true), gib(false)).filter(|_| known && listed),
-        public_count: (listed && launch).then_some(count(public)),
+        public_count: (listed && told).then_some(count(public)),
         approved_pct: percent(approved, rows.len()).filter(|_| asked && listed),
         approved_instances_pct: allowed(world),
         golden_pct: percent(from_pipeline, rows.len()).filter(|_| listed),
@@ -101,17 +102,19 @@ pub(super) fn measure(world: &World<'_>, audit: &Audit, waste: u64) -> Kpi {
         blocked_creations: events(world, is_blocked_creation),
         violations_7d: events(world, |world, event| is_refused_launch(world, event)),
         waste_gib,
-        waste_cost: world
-            .options
-            .price_per_gib_month
-            .zip(u32::try_from(waste_gib).ok())
-            .map(|(price, gib)| (price * f64::from(gib) * 100.0).round() / 100.0),
+        waste_cost: waste_gib.zip(world.options.price_per_gib_month).and_then(cost),
         mttr_unencrypted_days: days_to_mend(&history, |past| &past.unencrypted)
             .filter(|_| !one_date),
         mttr_public_days: days_to_mend(&history, |past| &past.public).filter(|_| !one_date),
         time_to_approve_days: days_to_approve(&history).filter(|_| !one_date),
         trend: if one_date { Vec::new() } else { history.iter().map(Trend::of).collect() },
     }
+}
+
+/// The price of so many GiB, to the cent.
+fn cost((gib, price): (u64, f64)) -> Option<f64> {
+    let gib = u32::try_from(gib).ok()?;
+    Some((price * f64::from(gib) * 100.0).round() / 100.0)
 }
 
 impl Trend {

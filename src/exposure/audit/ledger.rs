@@ -104,15 +104,16 @@ impl Ledger {
     /// What was written down, sorted: worst first, then by rule and place.
     pub(super) fn close(self) -> (Vec<Finding>, Vec<Unknown>) {
         let mut findings = self.findings;
-        findings.sort_by(|a, b| {
-            let key = |f: &'_ Finding| (f.rule.id, f.account.clone(), f.region.clone());
-            let rest = |f: &'_ Finding| (f.resource.clone(), f.evidence.clone());
-            b.severity
-                .cmp(&a.severity)
-                .then_with(|| key(a).cmp(&key(b)))
-                .then_with(|| rest(a).cmp(&rest(b)))
-        });
-        findings.dedup();
+        sort(&mut findings);
         (findings, self.unknown.into_values().collect())
     }
+}
+
+/// Put findings in order, worst first, and each there once.
+pub(super) fn sort(findings: &mut Vec<Finding>) {
+    fn key(f: &Finding) -> (&str, &str, &str, &str, &str) {
+        (f.rule.id, &f.account, &f.region, &f.resource, &f.evidence)
+    }
+    findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| key(a).cmp(&key(b))));
+    findings.dedup();
 }

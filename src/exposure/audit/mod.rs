@@ -89,6 +89,39 @@ pub struct ImageRow {
     pub priority: u64,
 }
 
+/// A secret that somebody found in one of the [`texts`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextSecret {
+    /// The account of the text.
+    pub account: String,
+    /// Its region.
+    pub region: String,
+    /// What it belongs to.
+    pub resource: String,
+    /// How bad the secret is.
+    pub severity: Severity,
+    /// The field, and the secret without what must not be shown.
+    pub evidence: String,
+}
+
+impl Audit {
+    /// Add secrets that were found in texts.
+    pub fn add_text_secrets(&mut self, found: Vec<TextSecret>) {
+        self.findings.extend(found.into_iter().map(|secret| Finding {
+            rule: &rule::META_SEC_001,
+            severity: secret.severity,
+            account: secret.account,
+            region: secret.region,
+            resource: secret.resource,
+            name: String::new(),
+            evidence: secret.evidence,
+            remedy: rule::META_SEC_001.remedy.to_owned(),
+        }));
+        ledger::sort(&mut self.findings);
+        rank(&mut self.images, &self.findings);
+    }
+}
+
 /// Judge `facts`.
 pub fn audit(facts: &Facts, options: &AuditOptions) -> Audit {
     let world = World::new(facts, options);
@@ -106,7 +139,7 @@ pub fn audit(facts: &Facts, options: &AuditOptions) -> Audit {
         let mut shared = BTreeSet::new();
         if let Some(needs) = audience::unlisted(spot) {
             let rules: Vec<&'static Rule> =
-                RULES.iter().copied().filter(|it| it.id.starts_with("AMI-")).collect();
+                RULES.iter().copied().filter(|it| of_image(it)).collect();
             ledger.unknown(&rules, spot.at, needs);
         }
         for image in &spot.own {
@@ -145,6 +178,12 @@ pub fn audit(facts: &Facts, options: &AuditOptions) -> Audit {
     };
     done.kpi = kpi::measure(&world, &done, waste);
     done
+}
+
+/// Whether a rule is judged image by image.
+fn of_image(rule: &Rule) -> bool {
+    rule.id.starts_with("AMI-")
+        || matches!(rule.id, "SHARE-KMS-002" | "SHARE-REV-001" | "META-SEC-001")
 }
 
 /// Judge an own image, and tell of it.
@@ -217,7 +256,10 @@ fn rank(images: &mut [ImageRow], findings: &[Finding]) {
         row.priority = audience * weight * (1 + u64::try_from(used).unwrap_or_default());
     }
     images.sort_by(|a, b| {
-        let place = |row: &ImageRow| (row.account.clone(), row.region.clone(), row.id.clone());
-        b.priority.cmp(&a.priority).then_with(|| place(a).cmp(&place(b)))
+        b.priority
+            .cmp(&a.priority)
+            .then_with(|| a.account.cmp(&b.account))
+            .then_with(|| a.region.cmp(&b.region))
+            .then_with(|| a.id.cmp(&b.id))
     });
 }

@@ -112,6 +112,9 @@ rules! {
     SNAP_SHARE_001 "SNAP-SHARE-001" High, "snapshot is shared with an account that is not trusted",
         "that account can make a volume from it, copy it and read it, without the image",
         "aws ec2 modify-snapshot-attribute --region {region} --snapshot-id {resource} --attribute createVolumePermission --operation-type remove --user-ids <the account>", [];
+    META_SEC_001 "META-SEC-001" High, "text of the control plane holds a secret",
+        "names, descriptions, tags and user data are read with a describe permission, and by whoever an image is shared with",
+        "rotate it, and keep it in a secret store that the instance asks at run time", [];
     SHARE_REV_001 "SHARE-REV-001" Low, "shares were not reviewed",
         "temporary shares are forgotten; a date says when somebody last looked",
         "review the shares, then: aws ec2 create-tags --region {region} --resources {resource} --tags Key=ShareReviewed,Value=<today>", [];

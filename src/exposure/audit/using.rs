@@ -241,6 +241,7 @@ pub(super) fn launches(spot: &Spot<'_>, ledger: &mut Ledger) {
         .filter(|image| image.imds_support.as_deref() == Some("v2.0"))
         .map(|image| image.image_id.as_str())
         .collect();
+    unasked(spot, ledger);
     for version in spot.region.launch_template_versions.listed() {
         let name = template_name(version);
         if !is_live(spot, version) {
@@ -276,6 +277,34 @@ pub(super) fn launches(spot: &Spot<'_>, ledger: &mut Ledger) {
         if let Some(configuration) = &group.launch_configuration_name {
             let named = (group.auto_scaling_group_name.as_str(), None);
             ledger.found(&rule::ASG_LC_001, spot.at, named, configuration.as_str());
+        }
+    }
+}
+
+/// Name the rules on launches that cannot be judged.
+fn unasked(spot: &Spot<'_>, ledger: &mut Ledger) {
+    let launch: [&'static Rule; 3] = [&rule::LT_IMDS_001, &rule::LT_ENC_001, &rule::META_SEC_001];
+    let lists = [
+        (
+            spot.region.launch_template_versions.get("ec2:DescribeLaunchTemplateVersions").err(),
+            &launch[..],
+        ),
+        (
+            spot.region.launch_configurations.get("autoscaling:DescribeLaunchConfigurations").err(),
+            &launch[..],
+        ),
+        (
+            spot.region.spot_fleet_request_configs.get("ec2:DescribeSpotFleetRequests").err(),
+            &[&rule::SPOT_ENC_001, &rule::META_SEC_001][..],
+        ),
+        (
+            spot.region.auto_scaling_groups.get("autoscaling:DescribeAutoScalingGroups").err(),
+            &[&rule::ASG_LC_001][..],
+        ),
+    ];
+    for (needs, rules) in lists {
+        if let Some(needs) = needs {
+            ledger.unknown(rules, spot.at, needs);
         }
     }
 }

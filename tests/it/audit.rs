@@ -1,0 +1,307 @@
+//! The audit: every row of what is judged, from facts to findings.
+//!
+//! `testdata/facts/base.json` is an account in which nothing is wrong. Each case changes it by
+//! merge patches and says what follows, exactly: findings as id and resource, permissions that are
+//! missing, and figures.
+
+use amisweep::exposure::audit::{Audit, AuditOptions, Past, RULES, Trusted, audit, read_iac};
+use amisweep::exposure::facts::Facts;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+const THEMES: [&str; 5] = ["s0", "s1", "s2", "s4", "peers"];
+
+fn read(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/facts").join(name);
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// [RFC 7396](https://www.rfc-editor.org/rfc/rfc7396).
+fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(members) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(Map::new());
+    }
+    let object = target.as_object_mut().unwrap();
+    for (name, value) in members {
+        if value.is_null() {
+            object.remove(name);
+        } else {
+            merge(object.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// The facts of a case: the base, its account, region, image and snapshot patched.
+fn facts(case: &Value) -> Value {
+    let mut facts = read("base.json");
+    let account = &mut facts["accounts"][0];
+    merge_if(account, &case["account"]);
+    let region = &mut account["Regions"][0];
+    for (member, list) in [("image", "Images"), ("snapshot", "Snapshots")] {
+        merge_if(&mut region[list][0], &case[member]);
+    }
+    for (member, list) in [("region_images", "Images"), ("region_snapshots", "Snapshots")] {
+        let more = case[member].as_array().cloned().unwrap_or_default();
+        region[list].as_array_mut().unwrap().extend(more);
+    }
+    merge_if(region, &case["region"]);
+    if case["second"].is_object() {
+        let mut second = read("base.json")["accounts"][0]["Regions"][0].clone();
+        merge(&mut second, &case["second"]);
+        account["Regions"].as_array_mut().unwrap().push(second);
+    }
+    facts
+}
+
+fn merge_if(target: &mut Value, patch: &Value) {
+    if !patch.is_null() {
+        merge(target, patch);
+    }
+}
+
+fn parse(facts: &Value) -> Facts {
+    Facts::parse(&serde_json::to_vec(facts).unwrap()).unwrap()
+}
+
+fn judge(case: &Value) -> Audit {
+    let mut options = AuditOptions { price_per_gib_month: Some(0.05), ..AuditOptions::default() };
+    if let Some(text) = case["trusted"].as_str() {
+        options.trusted = Trusted::parse(text).unwrap();
+    }
+    for (file, text) in case["iac"].as_object().into_iter().flatten() {
+        options.iac.extend(read_iac(file, text.as_str().unwrap()));
+    }
+    audit(&parse(&facts(case)), &options)
+}
+
+fn strings(list: &Value) -> BTreeSet<String> {
+    let list = list.as_array().into_iter().flatten();
+    list.map(|one| one.as_str().unwrap().to_owned()).collect()
+}
+
+/// What of a case does not come out.
+fn wrong(case: &Value) -> Vec<String> {
+    let done = judge(case);
+    let mut wrong = Vec::new();
+    let found: BTreeSet<String> =
+        done.findings.iter().map(|f| format!("{} {}", f.rule.id, f.resource)).collect();
+    if found != strings(&case["expect"]) {
+        wrong.push(format!("finds {found:#?}"));
+    }
+    let needs: BTreeSet<String> = done.unknown.iter().map(|it| it.action.clone()).collect();
+    if needs != strings(&case["unknown"]) {
+        wrong.push(format!("needs {needs:#?}"));
+    }
+    if let Some(text) = case["evidence"].as_str()
+        && !done.findings.iter().any(|finding| finding.evidence.contains(text))
+    {
+        let all: Vec<_> = done.findings.iter().map(|finding| &finding.evidence).collect();
+        wrong.push(format!("evidence {all:#?}"));
+    }
+    for (name, expected) in case["kpi"].as_object().into_iter().flatten() {
+        let shown = figure(&done, name);
+        if shown != *expected {
+            wrong.push(format!("{name} is {shown}"));
+        }
+    }
+    if let Some(id) = case["first_image"].as_str()
+        && done.images[0].id != id
+    {
+        wrong.push(format!("first is {}", done.images[0].id));
+    }
+    let row = &case["image_row"];
+    if let Some(kind) = row["reference"].as_str()
+        && !done.images[0].references.iter().any(|(of, ..)| of == kind)
+    {
+        wrong.push(format!("refers {:?}", done.images[0].references));
+    }
+    if let Some(count) = row["open_volumes"].as_u64()
+        && done.images[0].open_volumes != count
+    {
+        wrong.push(format!("open volumes {}", done.images[0].open_volumes));
+    }
+    if let Some(latent) = row["latent"].as_bool()
+        && done.images[0].exposure.latent_public != latent
+    {
+        wrong.push("latent differs".to_owned());
+    }
+    if case["providers"].is_array() {
+        let providers: BTreeSet<String> = done
+            .providers
+            .iter()
+            .map(|it| format!("{} {} {}", it.account, it.name, it.trusted))
+            .collect();
+        if providers != strings(&case["providers"]) {
+            wrong.push(format!("providers {providers:#?}"));
+        }
+    }
+    wrong
+}
+
+fn figure(done: &Audit, name: &str) -> Value {
+    let kpi = &done.kpi;
+    match name {
+        "encrypted_pct" => json!(kpi.encrypted_pct),
+        "encrypted_gib_pct" => json!(kpi.encrypted_gib_pct),
+        "public_count" => json!(kpi.public_count),
+        "approved_pct" => json!(kpi.approved_pct),
+        "approved_instances_pct" => json!(kpi.approved_instances_pct),
+        "golden_pct" => json!(kpi.golden_pct),
+        "compliance_pct" => json!(kpi.compliance_pct),
+        "blocked_creations" => json!(kpi.blocked_creations),
+        "violations_7d" => json!(kpi.violations_7d),
+        "waste_gib" => json!(kpi.waste_gib),
+        "waste_cost" => json!(kpi.waste_cost),
+        other => panic!("no figure {other}"),
+    }
+}
+
+#[test]
+fn every_row_is_judged_as_it_should_be() {
+    let mut failures = Vec::new();
+    for theme in THEMES {
+        for case in read(&format!("{theme}.json")).as_array().unwrap() {
+            let wrong = wrong(case);
+            if !wrong.is_empty() {
+                failures.push(format!("{theme}: {}: {}", case["row"], wrong.join("; ")));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// A rule nobody can show is not judged at all. (Secrets in texts are found by whoever sweeps.)
+#[test]
+fn every_rule_has_a_row() {
+    let mut shown = BTreeSet::new();
+    for theme in THEMES {
+        for case in read(&format!("{theme}.json")).as_array().unwrap() {
+            let ids = strings(&case["expect"]);
+            shown.extend(ids.iter().map(|line| line.split(' ').next().unwrap().to_owned()));
+        }
+    }
+    let never: Vec<_> =
+        RULES.iter().map(|rule| rule.id).filter(|id| !shown.contains(*id)).collect();
+    assert_eq!(never, ["META-SEC-001"]);
+}
+
+/// Nothing asked, nothing known: no finding, no figure, and every permission is named.
+#[test]
+fn an_empty_region_is_unknown_and_never_fine() {
+    let facts = json!({"schema": "amisweep.facts/1", "accounts":
+        [{"Account": "111122223333", "Regions": [{"Region": "us-east-1"}]}],
+        "missing": [{"action": "ec2:DescribeRegions", "account": "111122223333"}]});
+    let done = audit(&parse(&facts), &AuditOptions::default());
+    assert!(done.findings.is_empty(), "{:#?}", done.findings);
+    assert!(done.unknown.len() > 25, "{:#?}", done.unknown);
+    let kpi = &done.kpi;
+    assert_eq!((kpi.encrypted_pct, kpi.public_count, kpi.waste_gib), (None, None, None));
+    let judged: BTreeSet<&str> =
+        done.unknown.iter().flat_map(|it| it.rules.iter().copied()).collect();
+    let silent: Vec<_> =
+        RULES.iter().map(|rule| rule.id).filter(|id| !judged.contains(id)).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn figures_over_time_need_a_history() {
+    let mut early =
+        facts(&json!({"image": {"Public": true, "LaunchPermissions": [{"Group": "all"}]},
+        "snapshot": {"Encrypted": false, "KmsKeyId": null}}));
+    early["collected_at"] = json!("2026-11-11T20:00:00Z");
+    let plain = AuditOptions::default();
+    let past = Past::of(&audit(&parse(&early), &plain)).unwrap();
+    let now = parse(&facts(&json!({})));
+    let alone = audit(&now, &plain).kpi;
+    assert_eq!((alone.mttr_public_days, alone.trend.len()), (None, 0));
+    let kpi = audit(&now, &AuditOptions { history: vec![past], ..plain }).kpi;
+    assert_eq!((kpi.mttr_public_days, kpi.mttr_unencrypted_days), (Some(10.0), Some(10.0)));
+    let trend: Vec<_> = kpi.trend.iter().map(|it| (it.public, it.unencrypted)).collect();
+    assert_eq!(trend, [(1, 1), (0, 0)]);
+}
+
+/// Facts of many accounts, each region with `images` shared, superseded and referred-to images.
+fn fleet(accounts: u64, images: u64) -> Value {
+    let list = (0..accounts).map(|account| {
+        let mut one = read("base.json")["accounts"][0].clone();
+        one["Account"] = json!(format!("{:012}", 300_000_000_000 + account));
+        let region = &mut one["Regions"][0];
+        let (mut all, mut snapshots, mut templates) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..images {
+            let serial = account * images + number;
+            let (id, snapshot) = (format!("ami-{serial:017x}"), format!("snap-{serial:017x}"));
+            let mut image = region["Images"][0].clone();
+            merge(&mut image, &json!({"ImageId": id, "OwnerId": one_id(account),
+                "SourceImageId": format!("ami-{:017x}", serial.saturating_sub(1)),
+                "LaunchPermissions": [{"UserId": "222233334444"}, {"UserId": "555566667777"}],
+                "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}]}));
+            all.push(image);
+            let mut of = region["Snapshots"][0].clone();
+            merge(&mut of, &json!({"SnapshotId": snapshot, "OwnerId": one_id(account), "Encrypted": serial % 2 == 0}));
+            snapshots.push(of);
+            let mut template = region["LaunchTemplateVersions"][0].clone();
+            merge(&mut template, &json!({"LaunchTemplateId": format!("lt-{serial:017x}"),
+                "LaunchTemplateData": {"ImageId": id}}));
+            templates.push(template);
+        }
+        region["Images"] = json!(all);
+        region["Snapshots"] = json!(snapshots);
+        region["LaunchTemplateVersions"] = json!(templates);
+        one
+    });
+    let mut facts = read("base.json");
+    facts["accounts"] = list.collect();
+    facts
+}
+
+fn one_id(account: u64) -> String {
+    format!("{:012}", 300_000_000_000 + account)
+}
+
+#[test]
+fn many_accounts_are_judged_alike_and_in_the_same_order() {
+    let facts = parse(&fleet(4, 25));
+    let clock = std::time::Instant::now();
+    let done = audit(&facts, &AuditOptions::default());
+    eprintln!(
+        "{} images, {} findings in {:?}",
+        done.images.len(),
+        done.findings.len(),
+        clock.elapsed()
+    );
+    assert_eq!(done.images.len(), 100);
+    let unencrypted = done.findings.iter().filter(|it| it.rule.id == "AMI-ENC-001").count();
+    assert_eq!(unencrypted, 50);
+    assert_eq!(audit(&facts, &AuditOptions::default()), done);
+    let mut backwards = fleet(4, 25);
+    for account in backwards["accounts"].as_array_mut().unwrap() {
+        for list in ["Images", "Snapshots", "LaunchTemplateVersions"] {
+            account["Regions"][0][list].as_array_mut().unwrap().reverse();
+        }
+    }
+    backwards["accounts"].as_array_mut().unwrap().reverse();
+    assert_eq!(audit(&parse(&backwards), &AuditOptions::default()), done);
+}
+
+/// The same at the size of a large organization; the time is told, and measured elsewhere.
+#[test]
+fn deep_four_thousand_images_are_judged_at_once() {
+    if std::env::var_os("AMISWEEP_DEEP").is_none() {
+        return eprintln!("skipped: AMISWEEP_DEEP is not set");
+    }
+    let facts = parse(&fleet(20, 200));
+    let clock = std::time::Instant::now();
+    let done = audit(&facts, &AuditOptions::default());
+    eprintln!(
+        "{} images, {} findings in {:?}",
+        done.images.len(),
+        done.findings.len(),
+        clock.elapsed()
+    );
+    assert_eq!(done.images.len(), 4_000);
+}
