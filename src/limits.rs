@@ -650,3 +650,7 @@ pub const HISTORY_FILES: usize = 750;
 
 /// Steps back from a copy to the image it was made from. Each step is a copy somebody made.
 pub const ANCESTRY_STEPS: usize = 32;
+// Key policies.
+
+/// Bytes of a key policy. KMS takes 32 KiB at most; a file of facts may have it indented.
+pub const POLICY_BYTES: usize = 256 * 1024;

@@ -7,7 +7,9 @@ pub mod audit;
 #[cfg(feature = "aws")]
 pub mod collect;
 pub mod facts;
+pub mod kms;
 mod refusal;
+pub mod whatif;
 
 pub use self::refusal::{Case, Explanation, Subject, explain};
 
