@@ -242,7 +242,7 @@ fn fleet(accounts: u64, images: u64) -> Value {
                 "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}]}));
             all.push(image);
             let mut of = region["Snapshots"][0].clone();
-            merge(&mut of, &json!({"SnapshotId": snapshot, "OwnerId": one_id(account), "Encrypted": serial % 2 == 0}));
+            merge(&mut of, &json!({"SnapshotId": snapshot, "OwnerId": one_id(account), "Encrypted": serial.is_multiple_of(2)}));
             snapshots.push(of);
             let mut template = region["LaunchTemplateVersions"][0].clone();
             merge(&mut template, &json!({"LaunchTemplateId": format!("lt-{serial:017x}"),

@@ -1,12 +1,11 @@
 //! Approval: whether own images were looked at, what a watermark is worth, and who may attach one.
 
 use super::ledger::{Ledger, Place};
-use super::lets::actions_match;
+use super::lets::{says, statements};
 use super::options::tagged;
 use super::rule;
 use super::world::{Spot, World};
 use crate::exposure::facts::{Account, Document, Iam, Image, Needs, Watermark};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a watermark says of the image that carries it.
@@ -240,13 +239,5 @@ fn allows(document: &Document) -> bool {
 
 /// Whether a policy has a statement of this effect on an action.
 fn has(document: &Document, effect: &str, action: &str) -> bool {
-    let statements = match document.0.get("Statement") {
-        Some(Value::Array(list)) => list.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
-    };
-    statements.iter().any(|statement| {
-        statement.get("Effect").and_then(Value::as_str) == Some(effect)
-            && actions_match(statement, action)
-    })
+    statements(&document.0).iter().any(|statement| says(statement, effect, action))
 }

@@ -100,7 +100,7 @@ pub(super) fn measure(world: &World<'_>, audit: &Audit, waste: u64) -> Kpi {
         compliance_pct: percent(clean(rows, &audit.findings), rows.len())
             .filter(|_| listed && known && launch),
         blocked_creations: events(world, is_blocked_creation),
-        violations_7d: events(world, |world, event| is_refused_launch(world, event)),
+        violations_7d: events(world, is_refused_launch),
         waste_gib,
         waste_cost: waste_gib.zip(world.options.price_per_gib_month).and_then(cost),
         mttr_unencrypted_days: days_to_mend(&history, |past| &past.unencrypted)

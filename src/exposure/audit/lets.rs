@@ -1,95 +1,130 @@
-//! Whether a key lets an account use it: the one place where an audit asks that.
+//! Whether a key lets another account use it: the one place where an audit asks [`kms`] that.
 
-use super::ledger::Place;
 use super::world::{Spot, World};
 use crate::exposure::facts::{Key, Needs};
+use crate::exposure::kms::{
+    self, ADMIN_ACTIONS, Asker, LAUNCH_ACTIONS, Org, Policy, Question, Truth, pattern,
+};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// What another account must be allowed on the key to launch from an image it encrypts.
-pub(super) const LAUNCH_ACTIONS: [&str; 7] = [
-    "kms:DescribeKey",
-    "kms:CreateGrant",
-    "kms:GenerateDataKey",
-    "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:ReEncryptFrom",
-    "kms:ReEncryptTo",
-    "kms:Decrypt",
-];
+/// What an account lacks on a key: nothing, some actions, or that cannot be told.
+type Missing = Result<Option<Vec<&'static str>>, Needs>;
 
-/// What only an owner of a key should be allowed.
-pub(super) const ADMIN_ACTIONS: [&str; 4] =
-    ["kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:UpdateKeyDescription"];
-
-/// What a statement says of an account and an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
-    Nothing,
-    Yes,
-    /// Yes, if a condition holds.
-    Perhaps,
+/// What accounts lack on keys, each asked once.
+#[derive(Default)]
+pub(super) struct Answers {
+    known: BTreeMap<(String, String), Missing>,
 }
 
-/// The actions of `actions` that the key's policy and grants do not give `account`: none, some, or
-/// nothing when that cannot be told.
-pub(super) fn missing(
-    key: &Key,
-    account: &str,
-    actions: &[&'static str],
-) -> Result<Option<Vec<&'static str>>, Needs> {
-    let policy = &key.policy.get("kms:GetKeyPolicy")?.0;
-    let Some(statements) = statements(policy) else { return Ok(None) };
-    let mut missing = Vec::new();
-    let mut unsure = false;
-    for &action in actions {
-        let mut given = Says::Nothing;
-        for statement in &statements {
-            let says = applies(statement, account, action);
-            match (effect(statement), says) {
-                (Some("Deny"), Says::Nothing) | (Some("Allow"), Says::Nothing) => {}
-                (Some("Deny"), _) | (None, _) => unsure = true,
-                (Some(_), Says::Yes) => given = Says::Yes,
-                (Some(_), says) if given == Says::Nothing => given = says,
-                _ => {}
-            }
-        }
-        match given {
-            Says::Yes => {}
-            Says::Perhaps => unsure = true,
-            Says::Nothing => missing.push(action),
-        }
+impl Answers {
+    /// The actions that launching takes and `key` does not let `account`.
+    pub(super) fn missing(
+        &mut self,
+        world: &World<'_>,
+        spot: &Spot<'_>,
+        key: &Key,
+        account: &str,
+    ) -> Missing {
+        let known = self.known.entry((arn(key).to_owned(), account.to_owned()));
+        known.or_insert_with(|| missing(world, spot, key, account)).clone()
     }
-    if missing.is_empty() {
-        return Ok((!unsure).then(Vec::new));
-    }
-    // A grant may stand in for the policy.
-    let grants = key.grants.get("kms:ListGrants")?;
-    let granted = grants
-        .iter()
-        .any(|grant| grant.grantee_principal.as_deref().is_some_and(|to| of_account(to, account)));
-    Ok(if granted || unsure { None } else { Some(missing) })
 }
 
-/// Whether some statement allows `account` one of `actions`, whatever its conditions.
-pub(super) fn may_any(key: &Key, account: &str, actions: &[&'static str]) -> Vec<&'static str> {
-    let statements =
-        key.policy.known().and_then(|policy| statements(&policy.0)).unwrap_or_default();
-    let allows = |action: &&&'static str| {
-        let mut all = statements.iter().filter(|statement| effect(statement) == Some("Allow"));
-        all.any(|statement| applies(statement, account, action) != Says::Nothing)
+fn missing(world: &World<'_>, spot: &Spot<'_>, key: &Key, account: &str) -> Missing {
+    let policy = Policy::of(&key.policy.get("kms:GetKeyPolicy")?.0);
+    let grants = key.grants.get("kms:ListGrants");
+    let listed: Vec<kms::Grant<'_>> =
+        grants.as_ref().map_or(Vec::new(), |list| list.iter().map(grant).collect());
+    let subject = kms::Key {
+        arn: arn(key),
+        policy: policy.as_ref().map_err(|why| *why),
+        grants: if grants.is_ok() { Ok(&listed) } else { Err("the grants are not known") },
     };
-    actions.iter().filter(allows).copied().collect()
+    let path = path(world, account);
+    let paths: Vec<&str> = path.into_iter().collect();
+    let asker = asker(world, account, &paths);
+    let via = format!("ec2.{}.amazonaws.com", spot.at.region);
+    let ask = |action: &'static str| {
+        (action, kms::decide(&subject, &Question { asker, action, via: Some(&via) }).truth)
+    };
+    let answers: Vec<(&'static str, Truth)> = LAUNCH_ACTIONS.into_iter().map(ask).collect();
+    let refused =
+        answers.iter().filter(|(_, truth)| *truth == Truth::No).map(|(action, _)| *action);
+    let refused: Vec<&'static str> = refused.collect();
+    let unsure = answers.iter().any(|(_, truth)| *truth == Truth::Unknown);
+    match grants {
+        _ if !refused.is_empty() => Ok(Some(refused)),
+        Err(needs) if unsure => Err(needs),
+        _ => Ok((!unsure).then(Vec::new)),
+    }
 }
 
-/// Accounts outside of the key's own that a statement lets create grants for anything.
+/// The administrative actions that `account`, or somebody in it, is allowed on a key. No grant
+/// can give one.
+pub(super) fn admin(world: &World<'_>, key: &Key, account: &str) -> Vec<&'static str> {
+    let Some(Ok(policy)) = key.policy.known().map(|document| Policy::of(&document.0)) else {
+        return Vec::new();
+    };
+    let subject = kms::Key { arn: arn(key), policy: Ok(&policy), grants: Ok(&[]) };
+    let asker = asker(world, account, &[]);
+    let may = |action: &&'static str| {
+        kms::decide(&subject, &Question { asker, action, via: None }).truth != Truth::No
+    };
+    ADMIN_ACTIONS.into_iter().filter(|action| may(action)).collect()
+}
+
+/// Whether a key lets an account that nobody knows use it.
+pub(super) fn is_public(key: &Key) -> bool {
+    let Some(Ok(policy)) = key.policy.known().map(|document| Policy::of(&document.0)) else {
+        return false;
+    };
+    let subject = kms::Key { arn: arn(key), policy: Ok(&policy), grants: Ok(&[]) };
+    let asker = Asker { account: Some("000000000000"), org: Org::None, ..Asker::default() };
+    let lets =
+        |action| kms::decide(&subject, &Question { asker, action, via: None }).truth == Truth::Yes;
+    lets("kms:Decrypt") || lets("kms:CreateGrant")
+}
+
+fn asker<'a>(world: &World<'a>, account: &'a str, paths: &'a [&'a str]) -> Asker<'a> {
+    let ours =
+        world.organization.filter(|own| own.accounts.listed().iter().any(|it| it.id == account));
+    let org = ours.map_or(Org::Unknown, |own| Org::Of {
+        id: &own.id,
+        paths: (!paths.is_empty()).then_some(paths),
+    });
+    Asker { account: Some(account), org, ..Asker::default() }
+}
+
+/// Where an account stands in the organization.
+fn path<'a>(world: &World<'a>, account: &str) -> Option<&'a str> {
+    let members = world.organization?.accounts.listed();
+    members.iter().find(|member| member.id == account)?.path.as_deref()
+}
+
+fn grant(grant: &crate::exposure::facts::Grant) -> kms::Grant<'_> {
+    kms::Grant {
+        id: grant.grant_id.as_deref().unwrap_or("?"),
+        grantee: grant.grantee_principal.as_deref().unwrap_or_default(),
+        operations: grant.operations.iter().map(String::as_str).collect(),
+        constrained: grant.constraints.is_some(),
+    }
+}
+
+fn arn(key: &Key) -> &str {
+    let known = key.key_metadata.known().and_then(|data| data.arn.as_deref());
+    known.or(key.key_id.as_deref()).unwrap_or_default()
+}
+
+/// Principals of other accounts that a statement lets create grants for anything. What a
+/// statement says counts here, not who may do it in the end: others may be added to it.
 pub(super) fn loose_grants(key: &Key, own: &str) -> Vec<String> {
-    let statements =
-        key.policy.known().and_then(|policy| statements(&policy.0)).unwrap_or_default();
+    let statements = key.policy.known().map(|policy| statements(&policy.0)).unwrap_or_default();
     let mut found = Vec::new();
-    for statement in statements.iter().filter(|statement| effect(statement) == Some("Allow")) {
+    for statement in statements {
         let condition = statement.get("Condition").map(Value::to_string).unwrap_or_default();
-        if condition.to_ascii_lowercase().contains("kms:grantisforawsresource")
-            || !actions_match(statement, "kms:CreateGrant")
-        {
+        let narrow = condition.to_ascii_lowercase().contains("kms:grantisforawsresource");
+        if narrow || !says(statement, "Allow", "kms:CreateGrant") {
             continue;
         }
         // The service-linked role of Auto Scaling cannot meet the condition.
@@ -104,49 +139,24 @@ pub(super) fn loose_grants(key: &Key, own: &str) -> Vec<String> {
     found
 }
 
-/// Whether a statement allows everybody without a condition.
-pub(super) fn is_public(key: &Key) -> bool {
-    let statements =
-        key.policy.known().and_then(|policy| statements(&policy.0)).unwrap_or_default();
-    statements.iter().any(|statement| {
-        effect(statement) == Some("Allow")
-            && statement.get("Condition").is_none()
-            && principals(statement).iter().any(|principal| principal == "*")
-    })
-}
-
-fn statements(policy: &Value) -> Option<Vec<&Value>> {
-    match policy.get("Statement")? {
-        Value::Array(list) => Some(list.iter().collect()),
-        one @ Value::Object(_) => Some(vec![one]),
-        _ => None,
+/// The statements of a policy.
+pub(super) fn statements(policy: &Value) -> &[Value] {
+    match policy.get("Statement") {
+        Some(Value::Array(list)) => list,
+        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+        _ => &[],
     }
 }
 
-fn effect(statement: &Value) -> Option<&str> {
-    statement.get("Effect").and_then(Value::as_str)
+/// Whether a statement has this effect and names this action.
+pub(super) fn says(statement: &Value, effect: &str, action: &str) -> bool {
+    let patterns = statement.get("Action").map(strings).unwrap_or_default();
+    statement.get("Effect").and_then(Value::as_str) == Some(effect)
+        && patterns.iter().any(|one| pattern::matches_any_case(one, action))
 }
 
-fn applies(statement: &Value, account: &str, action: &str) -> Says {
-    let odd = statement.get("NotPrincipal").is_some() || statement.get("NotAction").is_some();
-    if odd {
-        return Says::Perhaps;
-    }
-    if !actions_match(statement, action) {
-        return Says::Nothing;
-    }
-    let all = principals(statement);
-    let whole = all.iter().any(|one| one == "*" || one == account || *one == root(account));
-    let part = all.iter().any(|one| of_account(one, account));
-    match (whole, part, statement.get("Condition")) {
-        (true, _, None) => Says::Yes,
-        // One user or role of the account: the account as a whole is not meant.
-        (true, ..) | (_, true, _) => Says::Perhaps,
-        _ => Says::Nothing,
-    }
-}
-
-fn principals(statement: &Value) -> Vec<String> {
+/// The AWS principals of a statement.
+pub(super) fn principals(statement: &Value) -> Vec<String> {
     match statement.get("Principal") {
         Some(Value::String(one)) => vec![one.clone()],
         Some(Value::Object(kinds)) => kinds.get("AWS").map(strings).unwrap_or_default(),
@@ -162,49 +172,9 @@ fn strings(value: &Value) -> Vec<String> {
     }
 }
 
-/// Whether a statement's actions include `action`.
-pub(super) fn actions_match(statement: &Value, action: &str) -> bool {
-    let patterns = statement.get("Action").map(strings).unwrap_or_default();
-    patterns.iter().any(|pattern| wild(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
-}
-
-/// Whether `text` fits a pattern with `*` and `?`.
-fn wild(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut read, mut star) = (0, 0, None);
-    while read < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, read));
-                at += 1;
-            }
-            Some(c) if *c == b'?' || text.get(read) == Some(c) => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                // Let the last star take one byte more.
-                let Some((place, taken)) = star else { return false };
-                star = Some((place, taken + 1));
-                at = place + 1;
-                read = taken + 1;
-            }
-        }
-    }
-    pattern.get(at..).is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
-}
-
-fn root(account: &str) -> String {
-    format!("arn:aws:iam::{account}:root")
-}
-
-fn of_account(principal: &str, account: &str) -> bool {
-    account_of(principal) == Some(account)
-}
-
 /// The account of an ARN or an id.
-fn account_of(principal: &str) -> Option<&str> {
-    let is_id = |id: &&str| id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit());
+pub(super) fn account_of(principal: &str) -> Option<&str> {
+    let is_id = |id: &&str| kms::is_account(id);
     Some(principal).filter(is_id).or_else(|| principal.split(':').nth(4).filter(is_id))
 }
 
@@ -216,62 +186,7 @@ pub(super) fn key_of<'a>(spot: &Spot<'a>, name: Option<&str>) -> Result<&'a Key,
     found.ok_or(Needs { action: action.to_owned(), error: None })
 }
 
-/// The account of a key by its ARN; the image's own when it has none.
-pub(super) fn owner_of<'a>(key: &'a Key, at: Place<'a>, _world: &World<'_>) -> &'a str {
-    let arn = key.key_metadata.known().and_then(|data| data.arn.as_deref());
-    arn.and_then(account_of).unwrap_or(at.account)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exposure::facts::{Asked, Document};
-
-    fn key(statement: &str) -> Key {
-        let policy = Document::parse(&format!(r#"{{"Statement": [{statement}]}}"#));
-        Key { policy: Asked::Known(policy), grants: Asked::Known(Vec::new()), ..Key::default() }
-    }
-
-    #[test]
-    fn a_key_is_judged_with_caution() {
-        let target = "222233334444";
-        let allow = |rest: &str| {
-            format!(r#"{{"Effect": "Allow", "Principal": {{"AWS": "{target}"}}, {rest}}}"#)
-        };
-        let ask = |statement: &str| missing(&key(statement), target, &LAUNCH_ACTIONS).unwrap();
-        assert_eq!(ask(&allow(r#""Action": "kms:*""#)), Some(Vec::new()));
-        assert_eq!(
-            ask(&allow(
-                r#""Action": ["kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]"#
-            )),
-            Some(vec!["kms:CreateGrant"])
-        );
-        assert_eq!(ask(&allow(r#""Action": "kms:*", "Condition": {"Bool": {}}"#)), None);
-        assert_eq!(ask(&allow(r#""NotAction": "kms:Decrypt""#)), None);
-        let denied = format!(
-            "{}, {}",
-            allow(r#""Action": "kms:*""#),
-            r#"{"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt"}"#
-        );
-        assert_eq!(ask(&denied), None);
-        assert_eq!(
-            ask(r#"{"Effect": "Allow", "Principal": "*", "Action": "s3:*"}"#).map(|m| m.len()),
-            Some(7)
-        );
-        assert!(missing(&Key::default(), target, &LAUNCH_ACTIONS).is_err());
-    }
-
-    #[test]
-    fn wildcards_fit() {
-        for (pattern, text, fits) in [
-            ("kms:re*", "kms:reencryptto", true),
-            ("*", "", true),
-            ("a*b*c", "axxbyyc", true),
-            ("a*b", "axbc", false),
-            ("k?s", "kms", true),
-            ("", "x", false),
-        ] {
-            assert_eq!(wild(pattern, text), fits, "{pattern} {text}");
-        }
-    }
+/// The account of a key by its ARN.
+pub(super) fn owner_of(key: &Key) -> Option<&str> {
+    account_of(arn(key))
 }

@@ -17,7 +17,8 @@ pub(super) fn image(world: &World<'_>, spot: &Spot<'_>, image: &Image, ledger: &
     let named = (image.image_id.as_str(), image.name.as_deref());
     let trusted = &world.options.trusted;
     let mut waste = 0;
-    if let Some(copy) = encrypted_copy(world, spot, image) {
+    let copy = encrypted_copy(world, spot, image);
+    if let Some(copy) = &copy {
         ledger.found(&rule::AMI_LIFE_001, spot.at, named, format!("{copy} is an encrypted copy"));
         waste += bytes(spot, image);
     }
@@ -34,7 +35,7 @@ pub(super) fn image(world: &World<'_>, spot: &Spot<'_>, image: &Image, ledger: &
         ledger.found(&rule::AMI_IMDS_001, spot.at, named, format!("ImdsSupport: {support}"));
     }
     tags(world, spot, image, ledger);
-    if unused(world, spot, image) && !encrypted_copy(world, spot, image).is_some() {
+    if copy.is_none() && unused(world, spot, image) {
         let last = image
             .last_launched_time
             .map_or_else(|| "never launched".to_owned(), |at| format!("last launched {at}"));

@@ -34,6 +34,7 @@ pub use self::text::{Text, texts};
 pub use self::using::Provider;
 
 use self::ledger::{Ledger, Place};
+use self::lets::Answers;
 use self::world::{Spot, World};
 use crate::exposure::facts::{Facts, Image, Needs, Time};
 use crate::finding::Severity;
@@ -137,13 +138,14 @@ pub fn audit(facts: &Facts, options: &AuditOptions) -> Audit {
     for spot in &world.spots {
         let open_volumes = open_volumes(spot);
         let mut shared = BTreeSet::new();
+        let mut answers = Answers::default();
         if let Some(needs) = audience::unlisted(spot) {
             let rules: Vec<&'static Rule> =
                 RULES.iter().copied().filter(|it| of_image(it)).collect();
             ledger.unknown(&rules, spot.at, needs);
         }
         for image in &spot.own {
-            let row = row(&world, spot, image, &mut ledger);
+            let row = row(&world, spot, image, &mut answers, &mut ledger);
             shared.extend(row.exposure.effective.accounts.iter().cloned());
             waste = waste.saturating_add(lifecycle::image(&world, spot, image, &mut ledger));
             let open_volumes =
@@ -187,12 +189,18 @@ fn of_image(rule: &Rule) -> bool {
 }
 
 /// Judge an own image, and tell of it.
-fn row(world: &World<'_>, spot: &Spot<'_>, image: &Image, ledger: &mut Ledger) -> ImageRow {
+fn row(
+    world: &World<'_>,
+    spot: &Spot<'_>,
+    image: &Image,
+    answers: &mut Answers,
+    ledger: &mut Ledger,
+) -> ImageRow {
     let devices = encryption::devices(spot, image);
     encryption::image(spot, image, &devices, ledger);
     encryption::copies(world, spot, image, ledger);
     let exposure = audience::image(world, spot, image, &devices, ledger);
-    sharing::image(spot, image, &devices, &exposure, ledger);
+    sharing::image((world, spot), (image, &devices), &exposure, answers, ledger);
     let approved = approval::image(world, spot, image, ledger);
     let known = spot.references(&image.image_id).iter();
     let mut references: Vec<(String, String, bool)> =

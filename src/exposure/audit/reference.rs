@@ -175,9 +175,7 @@ impl<'a> Collector<'a> {
     /// What a launch by template takes: the template's image, and those that override it.
     fn launch(
         &mut self,
-        kind: &'static str,
-        name: &str,
-        live: bool,
+        (kind, name, live): (&'static str, &str, bool),
         template: Option<&LaunchTemplateSpecification>,
         overrides: &'a [LaunchTemplateOverride],
     ) {
@@ -208,11 +206,11 @@ impl<'a> Collector<'a> {
             let image = group.launch_configuration_name.as_deref();
             let image = image.and_then(|name| configurations.get(name).copied());
             self.note("auto-scaling-group", name, true, image);
-            self.launch("auto-scaling-group", name, true, group.launch_template.as_ref(), &[]);
+            self.launch(("auto-scaling-group", name, true), group.launch_template.as_ref(), &[]);
             let mixed = group.mixed_instances_policy.as_ref();
             if let Some(mixed) = mixed.and_then(|policy| policy.launch_template.as_ref()) {
                 let template = mixed.launch_template_specification.as_ref();
-                self.launch("auto-scaling-group", name, true, template, &mixed.overrides);
+                self.launch(("auto-scaling-group", name, true), template, &mixed.overrides);
             }
         }
     }
@@ -222,7 +220,7 @@ impl<'a> Collector<'a> {
             let live = !fleet.fleet_state.as_deref().unwrap_or_default().starts_with("deleted");
             for config in &fleet.launch_template_configs {
                 let template = config.launch_template_specification.as_ref();
-                self.launch("fleet", &fleet.fleet_id, live, template, &config.overrides);
+                self.launch(("fleet", &fleet.fleet_id, live), template, &config.overrides);
             }
         }
     }
@@ -237,7 +235,7 @@ impl<'a> Collector<'a> {
             }
             for config in &request.spot_fleet_request_config.launch_template_configs {
                 let template = config.launch_template_specification.as_ref();
-                self.launch("spot-fleet", name, live, template, &config.overrides);
+                self.launch(("spot-fleet", name, live), template, &config.overrides);
             }
         }
     }

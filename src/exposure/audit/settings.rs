@@ -31,7 +31,7 @@ fn encryption(spot: &Spot<'_>, ledger: &mut Ledger) {
     match spot.region.ebs_encryption_by_default.get("ec2:GetEbsEncryptionByDefault") {
         Ok(true) => {}
         Ok(false) => {
-            ledger.found(&rule::ACCT_ENC_001, spot.at, account, "EbsEncryptionByDefault: false")
+            ledger.found(&rule::ACCT_ENC_001, spot.at, account, "EbsEncryptionByDefault: false");
         }
         Err(needs) => ledger.unknown(&[&rule::ACCT_ENC_001], spot.at, needs),
     }
@@ -85,7 +85,7 @@ fn allowed(
     match settings.state.as_deref() {
         Some("enabled") => {}
         Some("audit-mode") => {
-            ledger.found(&rule::ACCT_ALLOW_002, spot.at, account, "state: audit-mode")
+            ledger.found(&rule::ACCT_ALLOW_002, spot.at, account, "state: audit-mode");
         }
         state => {
             let evidence = format!("state: {}", state.unwrap_or("not told"));

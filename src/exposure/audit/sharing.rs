@@ -3,7 +3,7 @@
 use super::audience::Exposure;
 use super::encryption::{Device, KeyKind};
 use super::ledger::Ledger;
-use super::lets::{self, ADMIN_ACTIONS, LAUNCH_ACTIONS};
+use super::lets::{self, Answers};
 use super::rule::{self, Rule};
 use super::world::{Spot, World};
 use crate::exposure::facts::{Image, Key};
@@ -11,10 +11,10 @@ use std::collections::BTreeSet;
 
 /// Judge the keys of a shared image against those it is shared with.
 pub(super) fn image(
-    spot: &Spot<'_>,
-    image: &Image,
-    devices: &[Device],
+    (world, spot): (&World<'_>, &Spot<'_>),
+    (image, devices): (&Image, &[Device]),
     seen: &Exposure,
+    answers: &mut Answers,
     ledger: &mut Ledger,
 ) {
     let named = (image.image_id.as_str(), image.name.as_deref());
@@ -36,7 +36,7 @@ pub(super) fn image(
             }
         };
         for account in &seen.effective.accounts {
-            match lets::missing(key, account, &LAUNCH_ACTIONS) {
+            match answers.missing(world, spot, key, account) {
                 Ok(Some(missing)) if missing.is_empty() => {}
                 Ok(Some(missing)) => {
                     let evidence = format!("{account} lacks {} on {name}", missing.join(", "));
@@ -77,12 +77,12 @@ pub(super) fn keys(
     for key in listed {
         let known = key.key_metadata.known();
         let managed = known.and_then(|data| data.key_manager.as_deref()) == Some("AWS");
-        let own = lets::owner_of(key, spot.at, world) == spot.at.account;
+        let own = lets::owner_of(key).is_none_or(|owner| owner == spot.at.account);
         // The policy of a managed key cannot be changed, and that of another account's not by us.
         if managed || !own {
             continue;
         }
-        policy(spot, key, ledger);
+        policy(world, spot, key, ledger);
         grants(spot, key, shared, ledger);
         rotation(spot, key, ledger);
     }
@@ -94,7 +94,7 @@ fn id(key: &Key) -> &str {
     known.or(key.key_id.as_deref()).unwrap_or("?")
 }
 
-fn policy(spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
+fn policy(world: &World<'_>, spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
     let named = (id(key), key.key_metadata.known().and_then(|data| data.description.as_deref()));
     let policy = match key.policy.get("kms:GetKeyPolicy") {
         Ok(policy) => policy,
@@ -104,15 +104,10 @@ fn policy(spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
         }
     };
     if lets::is_public(key) {
-        ledger.found(
-            &rule::KEY_PUB_001,
-            spot.at,
-            named,
-            "a statement allows \"*\" without a condition",
-        );
+        ledger.found(&rule::KEY_PUB_001, spot.at, named, "any account may use it");
     }
     for account in other_accounts(&policy.0, spot.at.account) {
-        let admin = lets::may_any(key, &account, &ADMIN_ACTIONS);
+        let admin = lets::admin(world, key, &account);
         if !admin.is_empty() {
             let evidence = format!("{account} may {}", admin.join(", "));
             ledger.found(&rule::SHARE_KMS_003, spot.at, named, evidence);
@@ -124,14 +119,11 @@ fn policy(spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
     }
 }
 
-/// Accounts other than `own` that a policy names anywhere in a principal.
+/// Accounts other than `own` that a policy names as principals.
 fn other_accounts(policy: &serde_json::Value, own: &str) -> BTreeSet<String> {
-    let statements = policy.get("Statement").and_then(|it| it.as_array());
-    let statements = statements.map_or(&[][..], Vec::as_slice);
-    let text: String =
-        statements.iter().filter_map(|it| Some(it.get("Principal")?.to_string())).collect();
-    let ids = text.split(|c: char| !c.is_ascii_digit()).filter(|id| id.len() == 12 && *id != own);
-    ids.map(str::to_owned).collect()
+    let named = lets::statements(policy).iter().flat_map(lets::principals);
+    let ids = named.filter_map(|principal| lets::account_of(&principal).map(str::to_owned));
+    ids.filter(|id| id != own).collect()
 }
 
 fn grants(spot: &Spot<'_>, key: &Key, shared: &BTreeSet<String>, ledger: &mut Ledger) {
@@ -141,7 +133,7 @@ fn grants(spot: &Spot<'_>, key: &Key, shared: &BTreeSet<String>, ledger: &mut Le
     };
     for grant in listed {
         let grantee = grant.grantee_principal.as_deref().unwrap_or_default();
-        let account = grantee.split(':').nth(4).filter(|id| id.len() == 12).unwrap_or_default();
+        let account = lets::account_of(grantee).unwrap_or_default();
         if !account.is_empty() && account != spot.at.account && !shared.contains(account) {
             let grant = grant.grant_id.as_deref().unwrap_or("?");
             let evidence = format!("grant {grant} to {grantee}");

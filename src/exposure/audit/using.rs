@@ -143,7 +143,7 @@ fn count(
 ) {
     let account = known.owner.unwrap_or_default();
     let entry = providers.entry(account.to_owned()).or_default();
-    entry.account = account.to_owned();
+    account.clone_into(&mut entry.account);
     let name = match vendor::of_account(account) {
         _ if world.is_inside(account) => "own",
         Some(vendor) => vendor.name,
