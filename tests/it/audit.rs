@@ -6,6 +6,10 @@
 
 use amisweep::exposure::audit::{Audit, AuditOptions, Past, RULES, Trusted, audit, read_iac};
 use amisweep::exposure::facts::Facts;
+use amisweep::finding::Severity;
+use amisweep::policy::Verdict;
+use amisweep::report::Style;
+use amisweep::report::audit::{AUDIT_FORMATS, AuditReport};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -304,4 +308,46 @@ fn deep_four_thousand_images_are_judged_at_once() {
         clock.elapsed()
     );
     assert_eq!(done.images.len(), 4_000);
+}
+
+/// An account in which much is wrong, and whose owner names things to steer a terminal.
+fn hostile() -> Value {
+    facts(&json!({
+        "image": {"Public": true, "Name": "=cmd\u{1b}[2J\nno findings", "LaunchPermissions": [{"Group": "all"}, {"UserId": "555566667777"}]},
+        "snapshot": {"Encrypted": false, "KmsKeyId": null, "CreateVolumePermissions": [{"Group": "all"}]},
+        "region_images": [{"ImageId": "ami-0000000000000002b", "OwnerId": "111122223333", "SourceImageId": "ami-0000000000000001a",
+            "CreationDate": "2026-11-02T00:00:00Z", "BlockDeviceMappings": [{"DeviceName": "/dev/xvda",
+            "Ebs": {"SnapshotId": "snap-0000000000000009f", "Encrypted": true, "KmsKeyId": "alias/aws/ebs"}}], "LaunchPermissions": []}],
+        "region": {"EbsEncryptionByDefault": false, "Nodegroups": null,
+            "SnapshotBlockPublicAccess": {"Missing": "ec2:GetSnapshotBlockPublicAccessState", "Error": "\u{202e}denied"}},
+    }))
+}
+
+fn shown(format: &str) -> String {
+    let audit = audit(&parse(&hostile()), &AuditOptions::default());
+    let failing = audit.findings.iter().filter(|it| it.severity >= Severity::High).count();
+    let complete = audit.unknown.is_empty();
+    let report =
+        AuditReport { audit, verdict: Verdict { fail_on: Severity::High, failing, complete } };
+    let format = AUDIT_FORMATS.iter().find(|it| it.name == format).unwrap();
+    let mut out = Vec::new();
+    (format.write)(&report, Style::default(), &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn every_format_is_as_it_was_and_steers_nothing() {
+    for (format, ending) in [("text", "txt"), ("json", "json"), ("csv", "csv")] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("testdata/reports")
+            .join(format!("audit.{ending}"));
+        let now = shown(format).replace(env!("CARGO_PKG_VERSION"), "VERSION");
+        if std::env::var_os("AMISWEEP_BLESS").is_some() {
+            std::fs::write(&path, &now).unwrap();
+        }
+        assert_eq!(now, std::fs::read_to_string(&path).unwrap(), "{format}");
+        let risky = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!now.contains(risky), "{format}");
+    }
+    assert!(shown("text").lines().count() <= 50, "{}", shown("text"));
 }

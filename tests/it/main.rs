@@ -7,6 +7,7 @@ mod acceptance;
 mod artifacts;
 mod contents_images;
 mod audit;
+mod audit_command;
 mod damage;
 mod docs;
 #[cfg(feature = "aws")]

@@ -44,8 +44,8 @@ pub struct Device {
     pub key_kind: KeyKind,
     /// The key.
     pub key: Option<String>,
-    /// Its size.
-    pub gib: u64,
+    /// Its size, when it is told.
+    pub gib: Option<u64>,
 }
 
 /// The state of a whole image.
@@ -103,7 +103,7 @@ pub(super) fn devices(spot: &Spot<'_>, image: &Image) -> Vec<Device> {
             encrypted,
             key_kind: kind(spot, encrypted, key.as_deref()),
             key,
-            gib: size.unwrap_or_default(),
+            gib: size,
         })
     };
     image.block_device_mappings.iter().filter_map(ebs).collect()

@@ -68,12 +68,12 @@ pub(super) fn measure(world: &World<'_>, audit: &Audit, waste: u64) -> Kpi {
     let known = disks.iter().all(|row| row.encrypted != Encrypted::Unknown);
     let whole = disks.iter().filter(|row| row.encrypted == Encrypted::All).count();
     let devices = || disks.iter().flat_map(|row| &row.devices);
+    // One disk of unknown size makes the whole unknown.
     let gib = |only: bool| {
-        devices()
-            .filter(|it| !only || it.encrypted == Some(true))
-            .map(|it| it.gib)
-            .fold(0, u64::saturating_add)
+        let chosen = devices().filter(|it| !only || it.encrypted == Some(true));
+        chosen.map(|it| it.gib).try_fold(0, |sum: u64, gib| sum.checked_add(gib?))
     };
+    let by_gib = gib(true).zip(gib(false)).and_then(|(part, whole)| share(part, whole));
     let listed = world.spots.iter().all(|spot| spot.region.images.known().is_some());
     let launch = rows.iter().all(|row| row.exposure.launch.is_some());
     let public = rows.iter().filter(|row| row.exposure.public == Some(true)).count();
@@ -92,7 +92,7 @@ pub(super) fn measure(world: &World<'_>, audit: &Audit, waste: u64) -> Kpi {
     Kpi {
         images: count(rows.len()),
         encrypted_pct: percent(whole, disks.len()).filter(|_| known && listed),
-        encrypted_gib_pct: share(gib(true), gib(false)).filter(|_| known && listed),
+        encrypted_gib_pct: by_gib.filter(|_| known && listed),
         public_count: (listed && told).then_some(count(public)),
         approved_pct: percent(approved, rows.len()).filter(|_| asked && listed),
         approved_instances_pct: allowed(world),

@@ -54,10 +54,16 @@ fn short(text: &str) -> String {
     }
 }
 
+/// So many of something.
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 impl Page {
     /// One line; writing to a string cannot fail.
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
-        let _ = writeln!(self.text, "{line}");
+        let _ = writeln!(self.text, "{}", line.to_string().trim_end());
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -68,16 +74,20 @@ impl Page {
         let regions: usize = audit.accounts.values().sum();
         let at = audit.at.map_or_else(|| "of an unknown date".to_owned(), |at| format!("of {at}"));
         self.line(format_args!(
-            "{} accounts, {regions} regions, {} own images, facts {at}   amisweep {}",
-            audit.accounts.len(),
-            audit.images.len(),
+            "{}, {}, {}, facts {at}   amisweep {}",
+            counted(audit.accounts.len(), "account"),
+            counted(regions, "region"),
+            counted(audit.images.len(), "own image"),
             env!("CARGO_PKG_VERSION"),
         ));
     }
 
     fn images(&mut self, audit: &Audit) {
         let title = self.paint("1", "WHO CAN READ IT");
-        self.line(format_args!("\n {title}   the most urgent of {} images", audit.images.len()));
+        self.line(format_args!(
+            "\n {title}   the most urgent of {}",
+            counted(audit.images.len(), "image")
+        ));
         for row in audit.images.iter().take(IMAGES) {
             self.image(row);
         }
@@ -116,7 +126,10 @@ impl Page {
             .collect();
         let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
         let title = self.paint("1", "WHAT IS WRONG");
-        self.line(format_args!("\n {title}   {} findings ({counts})", audit.findings.len()));
+        self.line(format_args!(
+            "\n {title}   {} ({counts})",
+            counted(audit.findings.len(), "finding")
+        ));
         let mut groups: BTreeMap<(Reverse<Severity>, &str), Vec<&Finding>> = BTreeMap::new();
         for finding in &audit.findings {
             groups.entry((Reverse(finding.severity), finding.rule.id)).or_default().push(finding);
@@ -173,9 +186,9 @@ impl Page {
             let asked =
                 if list.iter().any(|it| it.error.is_some()) { "refused" } else { "not asked" };
             self.line(format_args!(
-                "   unknown: needs {} ({asked} in {} places)  {}",
+                "   unknown: needs {} ({asked} in {})  {}",
                 Safe(action),
-                list.len(),
+                counted(list.len(), "place"),
                 shown.join(" "),
             ));
         }
@@ -224,8 +237,8 @@ impl Page {
         let code = if verdict.exit_code() == 0 { "32" } else { "31" };
         let name = self.paint(code, verdict.name());
         self.line(format_args!(
-            "\n {title}   {name}: {} findings at or above {}, exit {}",
-            verdict.failing,
+            "\n {title}   {name}: {} at or above {}, exit {}",
+            counted(verdict.failing, "finding"),
             verdict.fail_on.name(),
             verdict.exit_code(),
         ));
