@@ -135,6 +135,7 @@ fn sweep(facts: &Facts, engine: &Engine) -> Vec<TextSecret> {
                         matched.rule.title,
                         preview(&matched.subject)
                     ),
+                    text: String::from_utf8_lossy(&text.text).into_owned(),
                 });
             }
         });

@@ -68,7 +68,8 @@ fn secrets_in_texts_are_found_and_not_shown() {
     let mut facts = base();
     let region = &mut facts["accounts"][0]["Regions"][0];
     region["LaunchTemplateVersions"][0]["LaunchTemplateData"]["UserData"] = json!(data);
-    region["Images"][0]["Description"] = json!(format!("built with {token}"));
+    region["Images"][0]["Name"] = json!(format!("built with {token}"));
+    region["Images"][0]["Public"] = json!(true);
     put(dir.path(), "facts.json", &facts);
     for format in ["text", "json", "csv"] {
         let done = audit(dir.path(), &["--facts", "facts.json", "-f", format]);

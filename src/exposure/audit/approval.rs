@@ -50,7 +50,9 @@ pub(super) fn image(
     if !trusted.approves() {
         return None;
     }
-    let approved = marked || tagged(&image.tags, &trusted.approved_tags);
+    let approved = marked
+        || trusted.approved_images.contains(&image.image_id)
+        || tagged(&image.tags, &trusted.approved_tags);
     let used = spot.references(&image.image_id).iter().filter(|one| one.live).count();
     if !approved && used > 0 {
         ledger.found(&rule::AMI_APPR_001, spot.at, named, format!("{used} live references"));

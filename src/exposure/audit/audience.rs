@@ -249,7 +249,7 @@ pub(super) fn snapshots(world: &World<'_>, spot: &Spot<'_>, ledger: &mut Ledger)
         if snapshot.owner_id.as_deref().is_some_and(|owner| owner != spot.at.account) {
             continue;
         }
-        let named = (snapshot.snapshot_id.as_str(), snapshot.description.as_deref());
+        let named = (snapshot.snapshot_id.as_str(), None);
         let list = match snapshot.create_volume_permissions.get(VOLUME) {
             Ok(list) => list,
             Err(needs) => {

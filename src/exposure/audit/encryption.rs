@@ -182,7 +182,7 @@ pub(super) fn disks(spot: &Spot<'_>, ledger: &mut Ledger) {
         ledger.unknown(&[&rule::SNAP_ENC_001, &rule::AMI_STATE_001], spot.at, needs);
     }
     for snapshot in spot.region.snapshots.listed() {
-        let named = (snapshot.snapshot_id.as_str(), snapshot.description.as_deref());
+        let named = (snapshot.snapshot_id.as_str(), None);
         if !own(snapshot.owner_id.as_deref()) {
             continue;
         }

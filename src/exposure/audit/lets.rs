@@ -1,7 +1,7 @@
 //! Whether a key lets another account use it: the one place where an audit asks [`kms`] that.
 
 use super::world::{Spot, World};
-use crate::exposure::facts::{Key, Needs};
+use crate::exposure::facts::{Key, Needs, Organization};
 use crate::exposure::kms::{
     self, ADMIN_ACTIONS, Asker, LAUNCH_ACTIONS, Org, Policy, Question, Truth, pattern,
 };
@@ -18,20 +18,21 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// The actions that launching takes and `key` does not let `account`.
+    /// The actions that launching takes and `key` does not let `target`: an account, or an
+    /// organization or unit by its ARN.
     pub(super) fn missing(
         &mut self,
         world: &World<'_>,
         spot: &Spot<'_>,
         key: &Key,
-        account: &str,
+        target: &str,
     ) -> Missing {
-        let known = self.known.entry((arn(key).to_owned(), account.to_owned()));
-        known.or_insert_with(|| missing(world, spot, key, account)).clone()
+        let known = self.known.entry((arn(key).to_owned(), target.to_owned()));
+        known.or_insert_with(|| missing(world, spot, key, target)).clone()
     }
 }
 
-fn missing(world: &World<'_>, spot: &Spot<'_>, key: &Key, account: &str) -> Missing {
+fn missing(world: &World<'_>, spot: &Spot<'_>, key: &Key, target: &str) -> Missing {
     let policy = Policy::of(&key.policy.get("kms:GetKeyPolicy")?.0);
     let grants = key.grants.get("kms:ListGrants");
     let listed: Vec<kms::Grant<'_>> =
@@ -41,9 +42,9 @@ fn missing(world: &World<'_>, spot: &Spot<'_>, key: &Key, account: &str) -> Miss
         policy: policy.as_ref().map_err(|why| *why),
         grants: if grants.is_ok() { Ok(&listed) } else { Err("the grants are not known") },
     };
-    let path = path(world, account);
+    let path = path(world, target);
     let paths: Vec<&str> = path.into_iter().collect();
-    let asker = asker(world, account, &paths);
+    let asker = asker(world, target, &paths);
     let via = format!("ec2.{}.amazonaws.com", spot.at.region);
     let ask = |action: &'static str| {
         (action, kms::decide(&subject, &Question { asker, action, via: Some(&via) }).truth)
@@ -75,31 +76,44 @@ pub(super) fn admin(world: &World<'_>, key: &Key, account: &str) -> Vec<&'static
 }
 
 /// Whether a key lets an account that nobody knows use it.
-pub(super) fn is_public(key: &Key) -> bool {
-    let Some(Ok(policy)) = key.policy.known().map(|document| Policy::of(&document.0)) else {
-        return false;
-    };
+pub(super) fn is_public(key: &Key) -> Truth {
+    let Some(document) = key.policy.known() else { return Truth::Unknown };
+    let Ok(policy) = Policy::of(&document.0) else { return Truth::Unknown };
     let subject = kms::Key { arn: arn(key), policy: Ok(&policy), grants: Ok(&[]) };
-    let asker = Asker { account: Some("000000000000"), org: Org::None, ..Asker::default() };
-    let lets =
-        |action| kms::decide(&subject, &Question { asker, action, via: None }).truth == Truth::Yes;
-    lets("kms:Decrypt") || lets("kms:CreateGrant")
+    let asker = Asker { account: Some(NOBODY), org: Org::None, ..Asker::default() };
+    let lets = |action| kms::decide(&subject, &Question { asker, action, via: None }).truth;
+    lets("kms:Decrypt").or(lets("kms:CreateGrant"))
 }
 
-fn asker<'a>(world: &World<'a>, account: &'a str, paths: &'a [&'a str]) -> Asker<'a> {
-    let ours =
-        world.organization.filter(|own| own.accounts.listed().iter().any(|it| it.id == account));
-    let org = ours.map_or(Org::Unknown, |own| Org::Of {
-        id: &own.id,
-        paths: (!paths.is_empty()).then_some(paths),
-    });
-    Asker { account: Some(account), org, ..Asker::default() }
+/// The id of an account that no policy names.
+const NOBODY: &str = "000000000000";
+
+/// Who `target` is: an account, or for an organization or a unit a member that no policy names.
+fn asker<'a>(world: &World<'a>, target: &'a str, paths: &'a [&'a str]) -> Asker<'a> {
+    let paths = (!paths.is_empty()).then_some(paths);
+    let mut parts = target.rsplit('/');
+    let (last, before) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if target.contains(":organization/") {
+        let org = Org::Of { id: last, paths: None };
+        return Asker { account: Some(NOBODY), org, ..Asker::default() };
+    }
+    if target.contains(":ou/") {
+        let org = Org::Of { id: before, paths };
+        return Asker { account: Some(NOBODY), org, ..Asker::default() };
+    }
+    let ours = |own: &&'a Organization| own.accounts.listed().iter().any(|it| it.id == target);
+    let ours = world.organization.filter(ours);
+    let org = ours.map_or(Org::Unknown, |own| Org::Of { id: &own.id, paths });
+    Asker { account: Some(target), org, ..Asker::default() }
 }
 
-/// Where an account stands in the organization.
-fn path<'a>(world: &World<'a>, account: &str) -> Option<&'a str> {
-    let members = world.organization?.accounts.listed();
-    members.iter().find(|member| member.id == account)?.path.as_deref()
+/// Where an account or a unit stands in the organization.
+fn path<'a>(world: &World<'a>, target: &str) -> Option<&'a str> {
+    let organization = world.organization?;
+    let id = target.rsplit('/').next().unwrap_or(target);
+    let account = organization.accounts.listed().iter().find(|it| it.id == id);
+    let unit = || organization.organizational_units.listed().iter().find(|it| it.id == id);
+    account.and_then(|it| it.path.as_deref()).or_else(|| unit()?.path.as_deref())
 }
 
 fn grant(grant: &crate::exposure::facts::Grant) -> kms::Grant<'_> {
@@ -176,6 +190,11 @@ fn strings(value: &Value) -> Vec<String> {
 pub(super) fn account_of(principal: &str) -> Option<&str> {
     let is_id = |id: &&str| kms::is_account(id);
     Some(principal).filter(is_id).or_else(|| principal.split(':').nth(4).filter(is_id))
+}
+
+/// What it takes to judge a policy whose conditions are not all known.
+pub(super) fn needs_conditions() -> Needs {
+    Needs { action: "knowing the conditions of a key's policy".to_owned(), error: None }
 }
 
 /// The key of a device, from the region that holds it.

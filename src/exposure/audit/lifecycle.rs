@@ -156,7 +156,7 @@ pub(super) fn elsewhere(spot: &Spot<'_>, ledger: &mut Ledger) {
                 let until = snapshot
                     .recycle_bin_exit_time
                     .map_or_else(|| "?".to_owned(), |at| at.to_string());
-                let named = (snapshot.snapshot_id.as_str(), snapshot.description.as_deref());
+                let named = (snapshot.snapshot_id.as_str(), None);
                 ledger.found(&rule::RBIN_001, spot.at, named, format!("until {until}"));
             }
         }

@@ -103,11 +103,20 @@ pub struct TextSecret {
     pub severity: Severity,
     /// The field, and the secret without what must not be shown.
     pub evidence: String,
+    /// The whole text, so that no report shows it as a name.
+    pub text: String,
 }
 
 impl Audit {
     /// Add secrets that were found in texts.
     pub fn add_text_secrets(&mut self, found: Vec<TextSecret>) {
+        let secret: BTreeSet<&str> = found.iter().map(|secret| secret.text.as_str()).collect();
+        let names = self.images.iter_mut().map(|row| &mut row.name);
+        for name in names.chain(self.findings.iter_mut().map(|finding| &mut finding.name)) {
+            if secret.contains(name.as_str()) {
+                "[holds a secret]".clone_into(name);
+            }
+        }
         self.findings.extend(found.into_iter().map(|secret| Finding {
             rule: &rule::META_SEC_001,
             severity: secret.severity,

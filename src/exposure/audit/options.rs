@@ -36,6 +36,8 @@ pub struct Trusted {
     pub providers: BTreeSet<String>,
     /// Watermarks that approve an image, `account:name`.
     pub watermarks: BTreeSet<String>,
+    /// Images that are approved, by id.
+    pub approved_images: BTreeSet<String>,
     /// Tags that approve an image, `Key=Value`.
     pub approved_tags: BTreeSet<String>,
     /// Tags of images that came from the golden pipeline, `Key` or `Key=Value`.
@@ -63,6 +65,7 @@ impl Default for Trusted {
             units: BTreeSet::new(),
             providers: BTreeSet::new(),
             watermarks: BTreeSet::new(),
+            approved_images: BTreeSet::new(),
             approved_tags: BTreeSet::new(),
             // What EC2 Image Builder puts on its images.
             golden_tags: set(&["Ec2ImageBuilderArn", "CreatedBy=EC2 Image Builder"]),
@@ -101,7 +104,8 @@ impl Trusted {
 
     /// Whether images can be approved at all.
     pub(super) fn approves(&self) -> bool {
-        !self.watermarks.is_empty() || !self.approved_tags.is_empty()
+        let lists = [&self.watermarks, &self.approved_images, &self.approved_tags];
+        lists.iter().any(|list| !list.is_empty())
     }
 }
 

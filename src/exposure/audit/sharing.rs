@@ -7,6 +7,7 @@ use super::lets::{self, Answers};
 use super::rule::{self, Rule};
 use super::world::{Spot, World};
 use crate::exposure::facts::{Image, Key};
+use crate::exposure::kms::Truth;
 use std::collections::BTreeSet;
 
 /// Judge the keys of a shared image against those it is shared with.
@@ -35,15 +36,17 @@ pub(super) fn image(
                 continue;
             }
         };
-        for account in &seen.effective.accounts {
-            match answers.missing(world, spot, key, account) {
+        let whole = seen.effective.organizations.iter().chain(&seen.effective.units);
+        for target in seen.effective.accounts.iter().chain(whole) {
+            match answers.missing(world, spot, key, target) {
                 Ok(Some(missing)) if missing.is_empty() => {}
                 Ok(Some(missing)) => {
-                    let evidence = format!("{account} lacks {} on {name}", missing.join(", "));
+                    let evidence = format!("{target} lacks {} on {name}", missing.join(", "));
                     ledger.found(&rule::SHARE_KMS_001, spot.at, named, evidence);
                 }
-                // Conditions and denials: `preshare` judges them one by one.
-                Ok(None) => {}
+                Ok(None) => {
+                    ledger.unknown(&[&rule::SHARE_KMS_001], spot.at, lets::needs_conditions());
+                }
                 Err(needs) => ledger.unknown(&[&rule::SHARE_KMS_001], spot.at, needs),
             }
         }
@@ -95,7 +98,7 @@ fn id(key: &Key) -> &str {
 }
 
 fn policy(world: &World<'_>, spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
-    let named = (id(key), key.key_metadata.known().and_then(|data| data.description.as_deref()));
+    let named = (id(key), None);
     let policy = match key.policy.get("kms:GetKeyPolicy") {
         Ok(policy) => policy,
         Err(needs) => {
@@ -103,8 +106,14 @@ fn policy(world: &World<'_>, spot: &Spot<'_>, key: &Key, ledger: &mut Ledger) {
             return ledger.unknown(&rules, spot.at, needs);
         }
     };
-    if lets::is_public(key) {
-        ledger.found(&rule::KEY_PUB_001, spot.at, named, "any account may use it");
+    match lets::is_public(key) {
+        Truth::Yes => {
+            ledger.found(&rule::KEY_PUB_001, spot.at, named, "any account may use it");
+        }
+        Truth::Unknown => {
+            ledger.unknown(&[&rule::KEY_PUB_001], spot.at, lets::needs_conditions());
+        }
+        Truth::No => {}
     }
     for account in other_accounts(&policy.0, spot.at.account) {
         let admin = lets::admin(world, key, &account);
