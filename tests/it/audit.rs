@@ -4,6 +4,8 @@
 //! merge patches and says what follows, exactly: findings as id and resource, permissions that are
 //! missing, and figures.
 
+#![allow(clippy::disallowed_methods, reason = "tests write the files they are about")]
+
 use amisweep::exposure::audit::{Audit, AuditOptions, Past, RULES, Trusted, audit, read_iac};
 use amisweep::exposure::facts::Facts;
 use amisweep::finding::Severity;

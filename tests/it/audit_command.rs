@@ -1,5 +1,7 @@
 //! `amisweep audit` on the command line: exit codes, secrets in texts, code, history, refusals.
 
+#![allow(clippy::disallowed_methods, reason = "tests write the files they are about")]
+
 use amisweep::detect::example::render;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
