@@ -626,6 +626,12 @@ pub const CARVED_BYTES: u64 = 256 * 1024 * 1024;
 /// written. Streams that follow one another cost one; those made to lie inside each other stop
 /// here.
 pub const CARVED_RUN_FACTOR: u64 = 4;
+/// Bytes of a key policy. KMS takes 32 KiB at most; a file of facts may have it indented.
+pub const POLICY_BYTES: usize = 256 * 1024;
+
+/// Bytes of a file of Allowed-AMIs criteria: ten criteria of 350 values, with room to spare.
+pub const CRITERIA_BYTES: u64 = 4 * 1024 * 1024;
+
 // Facts.
 
 /// Bytes of one file of facts: 200 images in each of 20 accounts take a twentieth of it.

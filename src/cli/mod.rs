@@ -1,6 +1,8 @@
 //! The command line: one file per command. Nothing imports it.
 
 mod audit;
+mod acquire;
+mod answer;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
@@ -9,12 +11,15 @@ mod demo;
 pub mod emulator;
 mod init;
 mod key;
+mod preshare;
 mod progress;
+mod remediate;
 mod rules;
 mod scan;
 #[cfg(feature = "aws")]
 pub mod session;
 mod signatures;
+mod whatif;
 
 use crate::error::{Error, ErrorKind};
 use clap::{Parser, Subcommand};
@@ -48,6 +53,10 @@ enum Command {
     Audit(audit::Args),
     Init(init::Args),
     Signatures(signatures::Args),
+    Whatif(whatif::Args),
+    Preshare(preshare::Args),
+    Remediate(remediate::Args),
+    Acquire(acquire::Args),
     #[cfg(feature = "aws")]
     Demo(demo::Args),
     #[cfg(feature = "aws")]
@@ -69,6 +78,10 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Signatures(args) => signatures::run(&args),
+        Command::Whatif(args) => whatif::run(&args),
+        Command::Preshare(args) => preshare::run(&args),
+        Command::Remediate(args) => remediate::run(&args),
+        Command::Acquire(args) => acquire::run(&args),
         #[cfg(feature = "aws")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "aws")]

@@ -4,11 +4,16 @@
 //! decided without it, in builds that have no SDK too.
 
 pub mod audit;
+pub mod acquire;
 #[cfg(feature = "aws")]
 pub mod collect;
+pub mod disk;
 pub mod facts;
 pub mod kms;
+pub mod preshare;
 mod refusal;
+pub mod remediate;
+pub mod shell;
 pub mod whatif;
 
 pub use self::refusal::{Case, Explanation, Subject, explain};

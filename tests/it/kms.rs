@@ -35,8 +35,12 @@ fn differs(case: &Value) -> Option<String> {
         Some(Value::Null) => Org::None,
         Some(id) => Org::Of { id: id.as_str().unwrap(), paths: paths.as_deref() },
     };
-    let asker =
-        Asker { account: ask["account"].as_str(), principal: ask["principal"].as_str(), org };
+    let asker = Asker {
+        account: ask["account"].as_str(),
+        besides: ask["besides"].as_str(),
+        principal: ask["principal"].as_str(),
+        org,
+    };
     let action = ask["action"].as_str().unwrap();
     let answer = decide(&key, &Question { asker, action, via: ask["via"].as_str() });
     let right = case["expect"] == answer.truth.to_string().as_str()

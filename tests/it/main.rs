@@ -4,6 +4,7 @@
 
 #[cfg(feature = "aws")]
 mod acceptance;
+mod answers;
 mod artifacts;
 mod contents_images;
 mod audit;
@@ -23,6 +24,8 @@ mod kms;
 mod mutation;
 mod pairs;
 mod planted;
+mod preshare;
+mod remediate;
 mod reports;
 mod rules;
 mod signatures;

@@ -190,7 +190,7 @@ impl Test {
             Test::Equals => value == carried,
             Test::AnyCase | Test::Bool => value.eq_ignore_ascii_case(carried),
             Test::Like => pattern::matches(value, carried),
-            Test::Arn => pattern::arn_matches(value, carried),
+            Test::Arn => return pattern::arn_matches(value, carried),
         })
     }
 }

@@ -81,6 +81,8 @@ pub struct Answer {
     pub truth: Truth,
     /// Why, in one sentence.
     pub reason: String,
+    /// Whether a statement denies it, which no other can allow again.
+    pub denied: bool,
     /// Whether an IAM policy on the asker's side must allow it too.
     pub iam: bool,
 }
@@ -93,7 +95,10 @@ pub fn decide(key: &Key<'_>, question: &Question<'_>) -> Answer {
         via: question.via,
         for_aws_resource: granting.then_some(question.via.is_some()),
     };
-    let answer = |truth, reason| Answer { truth, reason, iam: needs_iam(key.arn, question) };
+    let home = key.arn.split(':').nth(4);
+    let abroad = question.asker.account != home;
+    let iam = abroad || !named(key, &context);
+    let answer = |truth, reason| Answer { truth, reason, denied: false, iam };
     let policy = match key.policy {
         Ok(policy) => policy,
         // No deny can be excluded, so not even a grant says yes.
@@ -101,7 +106,7 @@ pub fn decide(key: &Key<'_>, question: &Question<'_>) -> Answer {
     };
     let denied = weigh(policy, false, key.arn, question, &context);
     if denied.0 == Truth::Yes {
-        return answer(Truth::No, denied.1);
+        return Answer { denied: true, ..answer(Truth::No, denied.1) };
     }
     let allowed = weigh(policy, true, key.arn, question, &context);
     let granted = granted(key, question);
@@ -190,9 +195,12 @@ fn granted(key: &Key<'_>, question: &Question<'_>) -> (Truth, String) {
     open.map_or((Truth::No, "no grant allows it".to_owned()), |why| (Truth::Unknown, why))
 }
 
-/// Whether the asker's own IAM has a say: always across accounts, and where an account is let
-/// through as a whole.
-fn needs_iam(arn: &str, question: &Question<'_>) -> bool {
-    let home = arn.split(':').nth(4);
-    question.asker.principal.is_none() || question.asker.account != home
+/// Whether a statement or a grant names the asker, and not only their account as a whole.
+fn named(key: &Key<'_>, context: &Context<'_>) -> bool {
+    let Some(principal) = context.asker.principal else { return false };
+    let granted = key.grants.is_ok_and(|grants| grants.iter().any(|g| g.grantee == principal));
+    let statements = key.policy.map(|policy| policy.statements.as_slice()).unwrap_or_default();
+    let bodies = statements.iter().filter_map(|statement| statement.body.as_ref());
+    let mut allowing = bodies.filter(|body| body.allows);
+    granted || allowing.any(|body| body.principals.name(principal))
 }

@@ -1,5 +1,7 @@
 //! A pattern of IAM: `*` stands for any text, `?` for one character.
 
+use super::truth::Truth;
+
 /// Whether `text` is of `pattern`. Walks back to the last star only, so that the cost is the
 /// product of both lengths at worst.
 pub fn matches(pattern: &str, text: &str) -> bool {
@@ -34,14 +36,17 @@ pub fn matches_any_case(pattern: &str, text: &str) -> bool {
     matches(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
 }
 
-/// Whether an ARN is of a pattern whose stars do not reach over a colon, but in the last part.
-pub fn arn_matches(pattern: &str, arn: &str) -> bool {
-    let parts = |text: &str| text.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
-    let (patterns, texts) = (parts(pattern), parts(arn));
-    if patterns.len() != 6 || texts.len() != 6 {
-        return matches(pattern, arn);
+/// Whether an ARN is of a pattern whose stars do not reach over a colon, but in the last part. What
+/// AWS makes of a pattern with fewer parts is not known, but for the lone star.
+pub fn arn_matches(pattern: &str, arn: &str) -> Truth {
+    if pattern == "*" {
+        return Truth::Yes;
     }
-    patterns.iter().zip(&texts).all(|(pattern, text)| matches(pattern, text))
+    let (patterns, texts) = (pattern.splitn(6, ':'), arn.splitn(6, ':'));
+    if pattern.splitn(6, ':').count() != 6 || arn.splitn(6, ':').count() != 6 {
+        return Truth::Unknown;
+    }
+    Truth::from(patterns.zip(texts).all(|(pattern, text)| matches(pattern, text)))
 }
 
 #[cfg(test)]
@@ -68,7 +73,15 @@ mod tests {
         let hostile = "a*".repeat(2_000) + "b";
         assert!(!matches(&hostile, &"a".repeat(4_000)));
         assert!(matches_any_case("KMS:decrypt", "kms:Decrypt"));
-        assert!(arn_matches("arn:aws:iam::1*:role/*", "arn:aws:iam::111122223333:role/x/y:z"));
-        assert!(!arn_matches("arn:aws:*:role/x", "arn:aws:iam::1:role/x"));
+        for (pattern, expected) in [
+            ("arn:aws:iam::1*:role/*", Truth::Yes),
+            ("arn:aws:iam::1*:role/a*", Truth::No),
+            ("arn:aws:*:*:role/*:z", Truth::No),
+            ("*", Truth::Yes),
+            ("arn:aws:*:role/x", Truth::Unknown),
+        ] {
+            let arn = "arn:aws:iam::111122223333:role/x/y:z";
+            assert_eq!(arn_matches(pattern, arn), expected, "{pattern}");
+        }
     }
 }

@@ -8,6 +8,8 @@ use serde_json::Value;
 pub struct Asker<'a> {
     /// Their account; none for every account of an organisation.
     pub account: Option<&'a str>,
+    /// The one account of that organisation that is not asked for: the key's own, as a rule.
+    pub besides: Option<&'a str>,
     /// The ARN of one user or role; none for whoever the account's own IAM lets.
     pub principal: Option<&'a str>,
     /// Their organisation.
@@ -70,6 +72,11 @@ impl Principals {
         entry.map(String::as_str)
     }
 
+    /// Whether they name this user or role, alone or among everybody.
+    pub(super) fn name(&self, principal: &str) -> bool {
+        !self.except && self.entries.iter().any(|entry| entry == "*" || entry == principal)
+    }
+
     /// Whether this is a `NotPrincipal`.
     pub(super) fn is_exception(&self) -> bool {
         self.except
@@ -110,7 +117,11 @@ pub(super) fn means(entry: &str, asker: &Asker<'_>) -> Truth {
 }
 
 fn of_account(account: &str, asker: &Asker<'_>) -> Truth {
-    asker.account.map_or(Truth::Unknown, |own| Truth::from(own == account))
+    match asker.account {
+        Some(own) => Truth::from(own == account),
+        None if asker.besides == Some(account) => Truth::No,
+        None => Truth::Unknown,
+    }
 }
 
 /// Whether `text` is the id of an account.

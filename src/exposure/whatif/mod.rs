@@ -4,13 +4,17 @@
 //! [`launch`] and [`copy`] are the complete state tables. They say what the documents say, and
 //! where those say nothing, that they do not.
 
+pub mod allowed;
 mod copy;
 mod launch;
+mod predict;
+mod text;
 
 pub use self::copy::copy;
 pub use self::launch::launch;
+pub use self::predict::{Act, End, Extra, Plan, Prediction, Row, Use, bare, predict};
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The snapshot a device comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +130,27 @@ pub fn asks() -> impl Iterator<Item = Ask> {
             })
         })
     })
+}
+
+/// A whole table as CSV.
+pub fn table(act: Act) -> String {
+    let row = |out: &mut String, head: String, cell: Cell| {
+        let outcome = cell.outcome.to_string();
+        let quote = if outcome.contains(',') { "\"" } else { "" };
+        let _ = writeln!(out, "{head},{quote}{outcome}{quote},{}", cell.basis);
+    };
+    let region = if act == Act::Copy { "region," } else { "" };
+    let mut out = format!("source,encrypted,kms_key,encryption_by_default,{region}outcome,basis\n");
+    for ask in asks() {
+        match act {
+            Act::Launch => row(&mut out, ask.to_string(), launch(&ask)),
+            Act::Copy => {
+                row(&mut out, format!("{ask},same"), copy(&ask, false));
+                row(&mut out, format!("{ask},cross"), copy(&ask, true));
+            }
+        }
+    }
+    out
 }
 
 impl fmt::Display for Source {
