@@ -57,7 +57,9 @@ pub(super) fn run(args: &Args) -> Result<u8> {
         "terraform" => args.output.text(&terraform(&facts, &options)?)?,
         _ => {
             args.output.json(&guardrails(options.gate_role.as_deref()))?;
-            NOTES.iter().for_each(|note| super::say(&format!("note: {note}")));
+            for note in NOTES {
+                super::say(&format!("note: {note}"));
+            }
         }
     }
     Ok(0)

@@ -68,11 +68,11 @@ struct Call {
     #[arg(long, group = "subject", conflicts_with_all = ["encrypted", "kms_key", "by_default", "acting"])]
     table: bool,
 
-    /// The parameter Encrypted.
+    /// The parameter `Encrypted`.
     #[arg(long, value_name = "true|false")]
     encrypted: Option<bool>,
 
-    /// The parameter KmsKeyId.
+    /// The parameter `KmsKeyId`.
     #[arg(long, value_name = "KEY")]
     kms_key: Option<String>,
 
@@ -80,7 +80,8 @@ struct Call {
     #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
     by_default: Option<String>,
 
-    /// Who acts: an account or the ARN of a user or role; the image's owner by default.
+    /// Who acts: an account or the ARN of a user or role; by default the account whose facts name
+    /// the image, its owner if that is among them.
     #[arg(long = "as", id = "acting", value_name = "ACCOUNT|ARN", requires = "image")]
     acting: Option<String>,
 

@@ -33,6 +33,7 @@ if account 444455556666; then
   aws ec2 --region us-east-1 describe-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb05 --attribute createVolumePermission > snap-0bbbbbbbbbbbbbb05.create-volume-permission.json
   aws ec2 --region us-east-1 describe-image-attribute --image-id ami-0aaaaaaaaaaaaaa05 --attribute launchPermission > ami-0aaaaaaaaaaaaaa05.launch-permission.json
   aws ec2 --region us-east-1 describe-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb77 --attribute createVolumePermission > snap-0bbbbbbbbbbbbbb77.create-volume-permission.json
+  aws ec2 --region us-east-1 describe-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb40 --attribute createVolumePermission > snap-0bbbbbbbbbbbbbb40.create-volume-permission.json
 
   # us-east-1: 2. Take them back
   aws ec2 --region us-east-1 modify-image-attribute --image-id ami-0aaaaaaaaaaaaaa01 --launch-permission 'Remove=[{Group=all},{UserId=999900001111}]'
@@ -42,6 +43,7 @@ if account 444455556666; then
   aws ec2 --region us-east-1 modify-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb05 --attribute createVolumePermission --operation-type remove --user-ids 888877776666 999900001111
   # ami-0aaaaaaaaaaaaaa05: who it is shared with is unknown: needs ec2:DescribeImageAttribute
   # snap-0bbbbbbbbbbbbbb77: who it is shared with is unknown: needs ec2:DescribeSnapshots
+  aws ec2 --region us-east-1 modify-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb40 --attribute createVolumePermission --operation-type remove --group-names all
 
   # us-east-1: 3. Block public access
   aws ec2 --region us-east-1 enable-image-block-public-access --image-block-public-access-state block-new-sharing

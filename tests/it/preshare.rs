@@ -92,6 +92,33 @@ fn each_image_is_checked() {
     }
 }
 
+/// Facts of the target tell whether its own Allowed AMIs stop the image.
+#[test]
+fn the_target_may_stop_it_itself() {
+    use amisweep::exposure::facts::Asked;
+    for (state, providers, expected) in [
+        ("enabled", "amazon", "FAIL target.allowed-amis"),
+        ("enabled", "none", "FAIL target.allowed-amis"),
+        ("audit-mode", "amazon", ""),
+        ("enabled", "444455556666", ""),
+        ("refused", "", "unknown target.allowed-amis"),
+    ] {
+        let mut facts = account_facts();
+        let account = facts.accounts.iter_mut().find(|one| one.account == TARGET).unwrap();
+        let settings = &mut account.regions[0].allowed_images_settings;
+        if state == "refused" {
+            *settings = Asked::refused("ec2:GetAllowedImagesSettings", "no");
+        } else if let Asked::Known(settings) = settings {
+            settings.state = Some(state.to_owned());
+            settings.image_criteria[0].image_providers = vec![providers.to_owned()];
+        }
+        let found = find(&facts, "ami-0aaaaaaaaaaaaaa02").unwrap();
+        let target = Target::parse(TARGET, &facts).unwrap();
+        let result = check(&facts, found, &target, Options { autoscaling: true });
+        assert_eq!(left(&result).join(" "), expected, "{state} {providers}");
+    }
+}
+
 #[test]
 fn a_target_without_auto_scaling_needs_no_grant() {
     let left = left(&checked(1, TARGET, false));

@@ -47,75 +47,43 @@ fn told(act: Act, image: &str, plan: &Plan) -> (String, bool, bool) {
 
 const WEB: &str = "ami-0aaaaaaaaaaaaaa01";
 const SEALED: &str = "ami-0aaaaaaaaaaaaaa02";
+const HOSTILE: &str = "ami-0aaaaaaaaaaaaaa04";
+const UNCOLLECTED: &str = "ami-0aaaaaaaaaaaaaa05";
+const SHARED: &str = "ami-0aaaaaaaaaaaaaa32";
+const TARGET: &str = "111122223333";
+const ROLE: &str = "arn:aws:iam::111122223333:role/ops";
+
+/// What is predicted: the file it is told in, the image, the parameters, and whether something
+/// fails or is not known. Parameters are `Encrypted`, `KmsKeyId`, the other region, who acts.
+type Case = (&'static str, Act, &'static str, [&'static str; 4], (bool, bool));
+
+const CASES: [Case; 12] = [
+    ("launch-own", Act::Launch, WEB, ["", "", "", ""], (false, false)),
+    ("launch-key-alone", Act::Launch, WEB, ["", "alias/golden", "", ""], (true, false)),
+    ("launch-false", Act::Launch, WEB, ["false", "", "", ""], (false, true)),
+    ("launch-as-target", Act::Launch, SEALED, ["", "", "", TARGET], (false, true)),
+    ("launch-as-target-plain", Act::Launch, WEB, ["", "", "", TARGET], (true, true)),
+    ("launch-as-role", Act::Launch, SEALED, ["", "", "", ROLE], (false, true)),
+    ("launch-unknown", Act::Launch, UNCOLLECTED, ["", "", "", ""], (false, true)),
+    ("copy-own", Act::Copy, WEB, ["", "", "", ""], (false, false)),
+    ("copy-cross", Act::Copy, WEB, ["", "", "eu-west-1", ""], (false, false)),
+    ("copy-key", Act::Copy, WEB, ["true", "alias/golden", "", ""], (false, false)),
+    ("copy-shared", Act::Copy, SHARED, ["", "", "", ""], (false, true)),
+    ("copy-hostile-name", Act::Copy, HOSTILE, ["", "", "", ""], (false, false)),
+];
 
 #[test]
 fn predictions_are_told_as_written() {
-    let given = |text: &str| Some(text.to_owned());
-    let target = || given("111122223333");
-    let cases: [(&str, Act, &str, Plan, (bool, bool)); 12] = [
-        ("launch-own", Act::Launch, WEB, Plan::default(), (false, false)),
-        (
-            "launch-key-alone",
-            Act::Launch,
-            WEB,
-            Plan { key: given("alias/golden"), ..Plan::default() },
-            (true, false),
-        ),
-        (
-            "launch-false",
-            Act::Launch,
-            WEB,
-            Plan { encrypted: Some(false), ..Plan::default() },
-            (false, true),
-        ),
-        (
-            "launch-as-target",
-            Act::Launch,
-            SEALED,
-            Plan { acting: target(), ..Plan::default() },
-            (false, true),
-        ),
-        (
-            "launch-as-target-plain",
-            Act::Launch,
-            WEB,
-            Plan { acting: target(), ..Plan::default() },
-            (true, true),
-        ),
-        (
-            "launch-as-role",
-            Act::Launch,
-            SEALED,
-            Plan { acting: given("arn:aws:iam::111122223333:role/ops"), ..Plan::default() },
-            (false, true),
-        ),
-        ("launch-unknown", Act::Launch, "ami-0aaaaaaaaaaaaaa05", Plan::default(), (false, true)),
-        ("copy-own", Act::Copy, WEB, Plan::default(), (false, false)),
-        (
-            "copy-cross",
-            Act::Copy,
-            WEB,
-            Plan { to_region: given("eu-west-1"), ..Plan::default() },
-            (false, false),
-        ),
-        (
-            "copy-key",
-            Act::Copy,
-            WEB,
-            Plan { encrypted: Some(true), key: given("alias/golden"), ..Plan::default() },
-            (false, false),
-        ),
-        (
-            "copy-shared",
-            Act::Copy,
-            "ami-0aaaaaaaaaaaaaa32",
-            Plan { acting: given("444455556666"), ..Plan::default() },
-            (false, true),
-        ),
-        ("copy-hostile-name", Act::Copy, "ami-0aaaaaaaaaaaaaa04", Plan::default(), (false, false)),
-    ];
     let mut wrong = Vec::new();
-    for (name, act, image, plan, expected) in cases {
+    for (name, act, image, [encrypted, key, to_region, acting], expected) in CASES {
+        let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        let plan = Plan {
+            encrypted: encrypted.parse().ok(),
+            key: given(key),
+            by_default: None,
+            to_region: given(to_region),
+            acting: given(acting),
+        };
         let (text, fails, open) = told(act, image, &plan);
         golden(&format!("whatif/{name}.txt"), &text);
         assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{name}");

@@ -33,6 +33,9 @@ pub enum Org<'a> {
     },
 }
 
+/// The kinds of principals there are.
+const KINDS: [&str; 4] = ["AWS", "CanonicalUser", "Federated", "Service"];
+
 /// The `Principal` or `NotPrincipal` of a statement: the AWS principals it lists.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Principals {
@@ -45,10 +48,15 @@ impl Principals {
     pub(super) fn parse(value: &Value, except: bool) -> Option<Principals> {
         let entries = match value {
             Value::String(one) if one == "*" => vec![one.clone()],
-            Value::Object(kinds) => match kinds.get("AWS") {
-                Some(value) => super::policy::texts(value)?,
-                None => Vec::new(),
-            },
+            Value::Object(kinds) => {
+                if kinds.is_empty() || !kinds.keys().all(|kind| KINDS.contains(&kind.as_str())) {
+                    return None;
+                }
+                match kinds.get("AWS") {
+                    Some(value) => super::policy::texts(value)?,
+                    None => Vec::new(),
+                }
+            }
             _ => return None,
         };
         Some(Principals { entries, except })

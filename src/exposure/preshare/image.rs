@@ -4,9 +4,11 @@ use super::{Check, Fix, Scene, Status, Target};
 use crate::exposure::disk::{Disk, Manager, manager};
 use crate::exposure::facts::LaunchPermission;
 use crate::exposure::shell::{command, image_name, is_resource};
+use crate::exposure::whatif::allowed::{self, Verdict};
 
 pub(super) fn checks(scene: &Scene<'_>) -> Vec<Check> {
     let mut checks = vec![state(scene), deprecated(scene), audience(scene), marketplace(scene)];
+    checks.extend(target_allows(scene));
     for disk in &scene.disks {
         checks.extend(disk.snapshot_id.map(|id| snapshot(scene, disk, id)));
         checks.push(encrypted(scene, disk));
@@ -113,6 +115,33 @@ fn marketplace(scene: &Scene<'_>) -> Check {
             &image.image_id,
             format!("carries the Marketplace product {}", code.product_code_id),
         ),
+    }
+}
+
+/// Whether the Allowed AMIs of the target let it in, where the facts are of the target too.
+fn target_allows(scene: &Scene<'_>) -> Option<Check> {
+    let id = "target.allowed-amis";
+    let Target::Account(account) = scene.target else { return None };
+    let regions = &scene.facts.account(account)?.regions;
+    let region = regions.iter().find(|one| one.region == scene.found.region.region)?;
+    let image = scene.found.image;
+    let check = |status, what: String| Some(Check::new(id, status, account, what));
+    let settings = match region.allowed_images_settings.get("ec2:GetAllowedImagesSettings") {
+        Ok(settings) => settings,
+        Err(needs) => return check(Status::Unknown, needs.to_string()),
+    };
+    if settings.state.as_deref() != Some("enabled") {
+        let state = settings.state.as_deref().unwrap_or("disabled");
+        return check(Status::Pass, format!("they are in state {state}"));
+    }
+    let at = scene.facts.collected_at;
+    let (verdict, why) = allowed::lets(image, account, &settings.image_criteria, at);
+    let advice = "a criterion of the target must let the owner of the image in";
+    match verdict {
+        Verdict::Allowed => check(Status::Pass, why),
+        Verdict::Unknown => check(Status::Unknown, why),
+        Verdict::Blocked => check(Status::Fail, format!("they stop it: {why}"))
+            .map(|check| check.fix(Fix::Advice(advice.to_owned()))),
     }
 }
 

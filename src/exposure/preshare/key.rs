@@ -31,7 +31,7 @@ pub(super) fn checks(scene: &Scene<'_>) -> Vec<Check> {
         checks.push(lock.grants());
         checks.push(lock.admin());
         if scene.options.autoscaling {
-            checks.extend(lock.autoscaling());
+            checks.push(lock.autoscaling());
         }
     }
     checks
@@ -198,7 +198,7 @@ impl<'a> Lock<'a> {
             all.push(statement(format!("UseOfSharedImages{tail}"), &uses, &condition));
         }
         if actions.contains(&"kms:CreateGrant") {
-            let mut only = condition.clone();
+            let mut only = condition;
             only["Bool"] = json!({"kms:GrantIsForAWSResource": "true"});
             let sid = format!("GrantsForSharedImages{tail}");
             all.push(statement(sid, &["kms:CreateGrant"], &only));
@@ -249,15 +249,15 @@ impl<'a> Lock<'a> {
 
     /// Auto Scaling launches with a role of its own, which takes a grant on a key of another
     /// account. There is no role of a whole organisation to look for.
-    fn autoscaling(&self) -> Option<Check> {
+    fn autoscaling(&self) -> Check {
         let id = "key.autoscaling";
         let Some(role) = &self.role else {
             let what = "Auto Scaling takes a grant for its role in every account of the target: \
                         check them one by one with --to ACCOUNT";
-            return Some(self.unknown(id, what));
+            return self.unknown(id, what);
         };
         let Some(grants) = self.rules.grants() else {
-            return Some(self.unknown(id, "needs kms:ListGrants"));
+            return self.unknown(id, "needs kms:ListGrants");
         };
         let all = |grant: &&kms::Grant<'_>| {
             grant.grantee == *role
@@ -268,7 +268,7 @@ impl<'a> Lock<'a> {
                 })
         };
         if let Some(grant) = grants.iter().find(all) {
-            return Some(self.check(id, Status::Pass, format!("grant {} is its role's", grant.id)));
+            return self.check(id, Status::Pass, format!("grant {} is its role's", grant.id));
         }
         let mut words = vec!["create-grant", "--key-id", self.rules.arn(), "--grantee-principal"];
         words.extend([role.as_str(), "--operations"]);
@@ -277,11 +277,9 @@ impl<'a> Lock<'a> {
                       the target instead, it takes a CreateGrant statement without \
                       kms:GrantIsForAWSResource. Not needed where no Auto Scaling group of the \
                       target launches the image (--no-autoscaling)";
-        Some(
-            self.check(id, Status::Fail, "the role of Auto Scaling in the target has no grant")
-                .fix(self.kms(&words))
-                .fix(Fix::Advice(advice.to_owned())),
-        )
+        self.check(id, Status::Fail, "the role of Auto Scaling in the target has no grant")
+            .fix(self.kms(&words))
+            .fix(Fix::Advice(advice.to_owned()))
     }
 
     /// A command of KMS, as long as the key has the shape of one.

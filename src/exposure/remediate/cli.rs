@@ -2,8 +2,8 @@
 //! it, take it from them, block new sharing, encrypt, and only then disable.
 
 use super::references::{Reference, References};
-use super::{Exposed, Options, Shares, exposed};
-use crate::exposure::facts::{Account, Facts, ImageCriterion, Needs, Region};
+use super::{Exposed, Options, Shares, exposed, loose};
+use crate::exposure::facts::{Account, Facts, ImageCriterion, Needs, Region, Snapshot};
 use crate::exposure::shell::{command, comment, image_name, is_region, is_resource, word};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -63,9 +63,10 @@ impl Part<'_> {
             return;
         }
         let exposed = exposed(self.facts, self.account, self.region, self.options);
+        let loose = loose(self.facts, self.account, self.region, self.options, &exposed);
         let sections = [
-            ("1. Save who has them now", self.save(&exposed)),
-            ("2. Take them back", self.take_back(&exposed)),
+            ("1. Save who has them now", self.save(&exposed, &loose)),
+            ("2. Take them back", self.take_back(&exposed, &loose)),
             ("3. Block public access", self.block()),
             ("4. Make encrypted copies, and move what refers to them", self.encrypt(&exposed)),
             ("5. Disable, where nothing refers to it", self.disable(&exposed)),
@@ -88,7 +89,7 @@ impl Part<'_> {
         command(&all)
     }
 
-    fn save(&self, exposed: &[Exposed<'_>]) -> Vec<String> {
+    fn save(&self, exposed: &[Exposed<'_>], loose: &[(&Snapshot, Shares)]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut seen = BTreeSet::new();
         for one in exposed {
@@ -100,22 +101,26 @@ impl Part<'_> {
                 if !is_resource(id, "snap-") {
                     lines.push(format!("# left out: {} is not the id of a snapshot", comment(id)));
                 } else if seen.insert(id) {
-                    let words = [
-                        "describe-snapshot-attribute",
-                        "--snapshot-id",
-                        id,
-                        "--attribute",
-                        "createVolumePermission",
-                    ];
-                    let file = format!("{id}.create-volume-permission.json");
-                    lines.push(format!("{} > {file}", self.ec2(&words)));
+                    lines.push(self.save_snapshot(id));
                 }
             }
         }
+        lines.extend(loose.iter().map(|(one, _)| self.save_snapshot(&one.snapshot_id)));
         lines
     }
 
-    fn take_back(&self, exposed: &[Exposed<'_>]) -> Vec<String> {
+    fn save_snapshot(&self, id: &str) -> String {
+        let words = [
+            "describe-snapshot-attribute",
+            "--snapshot-id",
+            id,
+            "--attribute",
+            "createVolumePermission",
+        ];
+        format!("{} > {id}.create-volume-permission.json", self.ec2(&words))
+    }
+
+    fn take_back(&self, exposed: &[Exposed<'_>], loose: &[(&Snapshot, Shares)]) -> Vec<String> {
         let mut lines = Vec::new();
         let mut seen = BTreeSet::new();
         for one in exposed {
@@ -135,6 +140,10 @@ impl Part<'_> {
                     lines.extend(self.take_snapshot_back(id, shares));
                 }
             }
+        }
+        for (one, shares) in loose {
+            remarks(&mut lines, shares);
+            lines.extend(self.take_snapshot_back(&one.snapshot_id, shares));
         }
         lines
     }

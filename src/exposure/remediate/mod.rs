@@ -11,7 +11,7 @@ pub use self::references::{Reference, References};
 pub use self::terraform::terraform;
 
 use super::disk::{Disk, Found};
-use super::facts::{Account, Facts, Image, Region};
+use super::facts::{Account, Facts, Image, Needs, Region, Snapshot};
 use super::kms;
 use super::shell;
 use crate::error::{Error, ErrorKind, Result};
@@ -118,7 +118,7 @@ pub fn exposed<'a>(
         .map(|image| {
             let found = Found { account, region, image };
             let disks = found.disks().into_iter().map(|disk| {
-                let shares = kept.of_snapshot(&disk);
+                let shares = kept.of_disk(&disk);
                 (disk, shares)
             });
             Exposed { found, shares: kept.of_image(image), disks: disks.collect() }
@@ -126,6 +126,33 @@ pub fn exposed<'a>(
         .filter(|one| one.matters() || !options.images.is_empty())
         .collect();
     all.sort_by(|one, other| one.found.image.image_id.cmp(&other.found.image.image_id));
+    all
+}
+
+/// The account's own snapshots that are shared and belong to none of `exposed`; none when only some
+/// images are asked for.
+fn loose<'a>(
+    facts: &'a Facts,
+    account: &Account,
+    region: &'a Region,
+    options: &Options,
+    exposed: &[Exposed<'_>],
+) -> Vec<(&'a Snapshot, Shares)> {
+    if !options.images.is_empty() {
+        return Vec::new();
+    }
+    let kept = Kept::of(facts, options);
+    let disks = exposed.iter().flat_map(|one| &one.disks);
+    let covered: BTreeSet<&str> = disks.filter_map(|(disk, _)| disk.snapshot_id).collect();
+    let own = |one: &&Snapshot| {
+        one.owner_id.as_deref() == Some(account.account.as_str())
+            && !covered.contains(one.snapshot_id.as_str())
+            && shell::is_resource(&one.snapshot_id, "snap-")
+    };
+    let snapshots = region.snapshots.listed().iter().filter(own);
+    let shared = snapshots.map(|one| (one, kept.of_snapshot(one)));
+    let mut all: Vec<_> = shared.filter(|(_, shares)| !shares.is_empty()).collect();
+    all.sort_by(|(one, _), (other, _)| one.snapshot_id.cmp(&other.snapshot_id));
     all
 }
 
@@ -212,30 +239,35 @@ impl Kept {
         shares
     }
 
-    fn of_snapshot(&self, disk: &Disk<'_>) -> Shares {
-        let mut shares = Shares::default();
-        let Some(id) = disk.snapshot_id else { return shares };
-        let list = match &disk.snapshot {
-            Some(Ok(known)) => known.create_volume_permissions.get("ec2:DescribeSnapshotAttribute"),
-            Some(Err(needs)) => Err(needs.clone()),
-            None => return shares,
-        };
-        match list {
+    fn of_disk(&self, disk: &Disk<'_>) -> Shares {
+        match (&disk.snapshot, disk.snapshot_id) {
+            (Some(Ok(known)), _) => self.of_snapshot(known),
+            (Some(Err(needs)), Some(id)) => Shares::unknown(id, needs),
+            _ => Shares::default(),
+        }
+    }
+
+    fn of_snapshot(&self, snapshot: &Snapshot) -> Shares {
+        match snapshot.create_volume_permissions.get("ec2:DescribeSnapshotAttribute") {
             Ok(list) => {
+                let mut shares = Shares::default();
                 for one in list {
                     shares.all |= one.group.as_deref() == Some("all");
                     shares.put_account(one.user_id.as_ref().filter(|id| !self.keeps(id)));
                 }
+                shares
             }
-            Err(needs) => {
-                shares.remarks.insert(format!("{id}: who it is shared with is {needs}"));
-            }
+            Err(needs) => Shares::unknown(&snapshot.snapshot_id, &needs),
         }
-        shares
     }
 }
 
 impl Shares {
+    fn unknown(id: &str, needs: &Needs) -> Shares {
+        let remark = format!("{id}: who it is shared with is {needs}");
+        Shares { remarks: BTreeSet::from([remark]), ..Shares::default() }
+    }
+
     fn put_account(&mut self, id: Option<&String>) {
         let Some(id) = id else { return };
         if kms::is_account(id) {

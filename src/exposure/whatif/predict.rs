@@ -26,7 +26,7 @@ pub struct Plan {
     pub by_default: Option<bool>,
     /// The region of the result; none for the image's own.
     pub to_region: Option<String>,
-    /// Who acts: an account, or the ARN of a user or role; none for the image's owner.
+    /// Who acts: an account, or the ARN of a user or role; none for the account of the facts.
     pub acting: Option<String>,
 }
 
@@ -153,8 +153,9 @@ struct Scene<'a> {
 pub fn predict(facts: &Facts, found: &Found<'_>, act: Act, plan: &Plan) -> Result<Prediction> {
     let from = found.region.region.as_str();
     let to = plan.to_region.as_deref().filter(|_| act == Act::Copy).unwrap_or(from);
-    let owner = found.image.owner_id.as_deref().unwrap_or(&found.account.account);
-    let (account, principal) = acting(plan.acting.as_deref().unwrap_or(owner))?;
+    let home = found.account.account.as_str();
+    let owner = found.image.owner_id.as_deref().unwrap_or(home);
+    let (account, principal) = acting(plan.acting.as_deref().unwrap_or(home))?;
     let region = facts
         .account(account)
         .and_then(|account| account.regions.iter().find(|region| region.region == to));
@@ -176,7 +177,7 @@ pub fn predict(facts: &Facts, found: &Found<'_>, act: Act, plan: &Plan) -> Resul
         name: found.image.name.clone(),
         region: from.to_owned(),
         to_region: to.to_owned(),
-        acting: plan.acting.clone().unwrap_or_else(|| owner.to_owned()),
+        acting: plan.acting.clone().unwrap_or_else(|| home.to_owned()),
         plan: plan.clone(),
         rows: disks.iter().map(|disk| scene.row(disk, owner)).collect(),
         extra: (act == Act::Copy).then(|| extra(&disks)),
@@ -234,7 +235,7 @@ fn acting(text: &str) -> Result<(&str, Option<&str>)> {
     if kms::is_account(text) {
         return Ok((text, None));
     }
-    match text.splitn(6, ':').nth(4) {
+    match text.split(':').nth(4) {
         Some(account) if text.starts_with("arn:") && kms::is_account(account) => {
             let root = text.ends_with(":root");
             Ok((account, (!root).then_some(text)))
@@ -353,10 +354,10 @@ impl Scene<'_> {
             }
             row.key = Some((*key).to_owned());
         }
-        if let Some(source_key) = row.source_key.clone() {
-            if row.source.is_some_and(|source| source.encrypted) {
-                row.uses.insert(0, self.may_use(&source_key, self.from));
-            }
+        if let Some(source_key) = row.source_key.clone()
+            && row.source.is_some_and(|source| source.encrypted)
+        {
+            row.uses.insert(0, self.may_use(&source_key, self.from));
         }
     }
 
@@ -375,7 +376,7 @@ impl Scene<'_> {
         };
         if disk::manager(self.facts, region, key) == Manager::Aws {
             // Nobody can edit the policy of aws/ebs: it lets its own account in, and no other.
-            let home = key.splitn(6, ':').nth(4);
+            let home = key.split(':').nth(4);
             let (truth, reason) = match home {
                 Some(home) if home != self.account => {
                     (Truth::No, "it is AWS-managed, of another account".to_owned())

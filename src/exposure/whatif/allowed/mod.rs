@@ -7,7 +7,7 @@ mod text;
 
 use self::candidate::{Candidate, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exposure::facts::{Account, Event, Facts, ImageCriterion, Region, Time};
+use crate::exposure::facts::{Account, Event, Facts, Image, ImageCriterion, Region, Time};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,6 +100,17 @@ pub fn criteria(text: &[u8]) -> Result<Vec<ImageCriterion>> {
     }
 }
 
+/// Whether `account` may launch `image` under `criteria` at that time, and why.
+pub fn lets(
+    image: &Image,
+    account: &str,
+    criteria: &[ImageCriterion],
+    at: Option<Time>,
+) -> (Verdict, String) {
+    let seen = Seen { image: Some(image), metadata: None };
+    Candidate::of(seen, account).verdict(criteria, at)
+}
+
 /// Judge every running instance and every launch of the last 90 days.
 pub fn judge(facts: &Facts, criteria: &[ImageCriterion]) -> Judged {
     let mut judged = Judged::default();
@@ -179,12 +190,12 @@ impl<'a> Bench<'a> {
             Err(needs) => return self.missing(judged, &needs.action),
         };
         let start = self.at.map(|at| at.minus_days(LAUNCH_DAYS));
-        if let (Some(start), Some(since)) = (start, self.region.events_since) {
-            if since > start {
-                let (account, region) = (&self.account.account, &self.region.region);
-                let text = format!("{account} {region}: launches before {since} are not known");
-                judged.missing.insert(text);
-            }
+        if let (Some(start), Some(since)) = (start, self.region.events_since)
+            && since > start
+        {
+            let (account, region) = (&self.account.account, &self.region.region);
+            let text = format!("{account} {region}: launches before {since} are not known");
+            judged.missing.insert(text);
         }
         let mut by_image: BTreeMap<String, Launches> = BTreeMap::new();
         for event in events {
