@@ -49,6 +49,7 @@ const WEB: &str = "ami-0aaaaaaaaaaaaaa01";
 const SEALED: &str = "ami-0aaaaaaaaaaaaaa02";
 const HOSTILE: &str = "ami-0aaaaaaaaaaaaaa04";
 const UNCOLLECTED: &str = "ami-0aaaaaaaaaaaaaa05";
+const EMPTY: &str = "ami-0aaaaaaaaaaaaaa07";
 const SHARED: &str = "ami-0aaaaaaaaaaaaaa32";
 const TARGET: &str = "111122223333";
 const ROLE: &str = "arn:aws:iam::111122223333:role/ops";
@@ -57,7 +58,7 @@ const ROLE: &str = "arn:aws:iam::111122223333:role/ops";
 /// fails or is not known. Parameters are `Encrypted`, `KmsKeyId`, the other region, who acts.
 type Case = (&'static str, Act, &'static str, [&'static str; 4], (bool, bool));
 
-const CASES: [Case; 12] = [
+const CASES: [Case; 15] = [
     ("launch-own", Act::Launch, WEB, ["", "", "", ""], (false, false)),
     ("launch-key-alone", Act::Launch, WEB, ["", "alias/golden", "", ""], (true, false)),
     ("launch-false", Act::Launch, WEB, ["false", "", "", ""], (false, true)),
@@ -65,6 +66,9 @@ const CASES: [Case; 12] = [
     ("launch-as-target-plain", Act::Launch, WEB, ["", "", "", TARGET], (true, true)),
     ("launch-as-role", Act::Launch, SEALED, ["", "", "", ROLE], (false, true)),
     ("launch-unknown", Act::Launch, UNCOLLECTED, ["", "", "", ""], (false, true)),
+    ("launch-empty-disk", Act::Launch, EMPTY, ["", "", "", ""], (false, false)),
+    ("launch-empty-sealed-disk", Act::Launch, EMPTY, ["true", "", "", ""], (false, false)),
+    ("copy-empty-disk", Act::Copy, EMPTY, ["", "", "", ""], (false, false)),
     ("copy-own", Act::Copy, WEB, ["", "", "", ""], (false, false)),
     ("copy-cross", Act::Copy, WEB, ["", "", "eu-west-1", ""], (false, false)),
     ("copy-key", Act::Copy, WEB, ["true", "alias/golden", "", ""], (false, false)),

@@ -13,6 +13,7 @@ const HEAD: &str = "#!/usr/bin/env bash
 # Printed by amisweep remediate. Nothing in it has been run: read it first.
 # It stops at the first command that fails, and does not write over what it saved before.
 set -euo pipefail -o noclobber
+export AWS_PAGER=
 
 # Whether the credentials are of this account.
 account() {

@@ -146,6 +146,13 @@ struct Scene<'a> {
     default_key: Result<&'a str, String>,
 }
 
+/// The parameters as they are for one disk.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    encrypted: Option<bool>,
+    key: Option<&'a str>,
+}
+
 /// Predict what `act` on `found` with `plan` makes.
 ///
 /// # Errors
@@ -170,7 +177,9 @@ pub fn predict(facts: &Facts, found: &Found<'_>, act: Act, plan: &Plan) -> Resul
         by_default: by_default(plan, region),
         default_key: default_key(region),
     };
-    let disks = found.disks();
+    let mut disks = found.disks();
+    // A disk that starts empty has nothing to copy.
+    disks.retain(|disk| act == Act::Launch || disk.snapshot_id.is_some());
     Ok(Prediction {
         act,
         image: found.image.image_id.clone(),
@@ -200,19 +209,20 @@ pub fn bare(source: Source, act: Act, plan: &Plan) -> Prediction {
         by_default: by_default(plan, None),
         default_key: default_key(None),
     };
+    let call = Call { encrypted: plan.encrypted, key: plan.key.as_deref() };
     let mut row = Row {
         device: "snapshot".to_owned(),
         snapshot: Some("any".to_owned()),
         source: Some(source),
         source_key: None,
-        end: scene.end(source),
+        end: scene.end(source, call),
         key: None,
         warnings: Vec::new(),
         doubts: Vec::new(),
         uses: Vec::new(),
     };
     if let End::Known(Cell { outcome: Outcome::Becomes(state), .. }) = row.end {
-        scene.finish(&mut row, state);
+        scene.finish(&mut row, state, call);
         // Nothing was to be looked up, so that nothing is missing: it is told all the same.
         let doubts = std::mem::take(&mut row.doubts);
         row.warnings.extend(doubts);
@@ -269,20 +279,24 @@ impl Scene<'_> {
         let known = disk.known();
         let owner = known.and_then(|known| known.owner_id.as_deref()).unwrap_or(image_owner);
         let own = owner == self.account;
-        // A disk that starts empty is unencrypted and the caller's own.
+        // A disk that starts empty is new: the image's own parameters are those of the call.
         let empty = disk.snapshot_id.is_none();
-        let encrypted = if empty { Some(disk.encrypted == Some(true)) } else { disk.encrypted };
+        let call = Call {
+            encrypted: self.plan.encrypted.or(disk.encrypted.filter(|yes| empty && *yes)),
+            key: self.plan.key.as_deref().or(disk.key.filter(|_| empty)),
+        };
+        let encrypted = if empty { Some(false) } else { disk.encrypted };
         let source = encrypted.map(|encrypted| Source { encrypted, own: own || empty });
         let end = match (&source, &disk.snapshot) {
             (None, Some(Err(needs))) => End::Unknown(format!("needs {}", needs.action)),
             (None, _) => End::Unknown("needs ec2:DescribeSnapshots".to_owned()),
-            (Some(source), _) => self.end(*source),
+            (Some(source), _) => self.end(*source, call),
         };
         let mut row = Row {
             device: disk.device.to_owned(),
             snapshot: disk.snapshot_id.map(str::to_owned),
             source,
-            source_key: disk.key.map(str::to_owned),
+            source_key: disk.key.filter(|_| !empty).map(str::to_owned),
             key: None,
             end,
             warnings: Vec::new(),
@@ -290,16 +304,20 @@ impl Scene<'_> {
             uses: Vec::new(),
         };
         if let End::Known(Cell { outcome: Outcome::Becomes(state), .. }) = row.end {
-            self.finish(&mut row, state);
+            self.finish(&mut row, state, call);
         }
         row
     }
 
     /// The cell, which may be the same whether or not encryption by default is on.
-    fn end(&self, source: Source) -> End {
+    fn end(&self, source: Source, call: Call<'_>) -> End {
         let cell = |by_default| {
-            let (encrypted, key_given) = (self.plan.encrypted, self.plan.key.is_some());
-            let ask = Ask { source, encrypted, key_given, by_default };
+            let ask = Ask {
+                source,
+                encrypted: call.encrypted,
+                key_given: call.key.is_some(),
+                by_default,
+            };
             match self.act {
                 Act::Launch => launch(&ask),
                 Act::Copy => copy(&ask, self.from != self.to),
@@ -313,14 +331,14 @@ impl Scene<'_> {
     }
 
     /// The key of the result, what follows from it, and whether it may be used.
-    fn finish(&self, row: &mut Row, state: State) {
+    fn finish(&self, row: &mut Row, state: State, call: Call<'_>) {
         let key = match state {
             State::Plain => None,
             State::DefaultKey => Some(self.default_key.clone()),
             State::SourceKey => {
                 Some(row.source_key.as_deref().ok_or("needs ec2:DescribeSnapshots".to_owned()))
             }
-            State::GivenKey => self.plan.key.as_deref().map(Ok),
+            State::GivenKey => call.key.map(Ok),
         };
         let Some(key) = key else {
             row.warnings.push("not encrypted: whoever it is shared with reads it".to_owned());
