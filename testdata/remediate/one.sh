@@ -15,6 +15,8 @@ if account 444455556666; then
   aws ec2 --region us-east-1 describe-image-attribute --image-id ami-0aaaaaaaaaaaaaa01 --attribute launchPermission > ami-0aaaaaaaaaaaaaa01.launch-permission.json
   aws ec2 --region us-east-1 describe-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb01 --attribute createVolumePermission > snap-0bbbbbbbbbbbbbb01.create-volume-permission.json
   aws ec2 --region us-east-1 describe-snapshot-attribute --snapshot-id snap-0bbbbbbbbbbbbbb02 --attribute createVolumePermission > snap-0bbbbbbbbbbbbbb02.create-volume-permission.json
+  # to keep a snapshot as evidence, locked against deletion:
+  # aws ec2 --region us-east-1 lock-snapshot --lock-mode governance --lock-duration 30 --snapshot-id SNAPSHOT
 
   # us-east-1: 2. Take them back
   aws ec2 --region us-east-1 modify-image-attribute --image-id ami-0aaaaaaaaaaaaaa01 --launch-permission 'Remove=[{Group=all}]'

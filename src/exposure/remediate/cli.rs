@@ -107,6 +107,11 @@ impl Part<'_> {
             }
         }
         lines.extend(loose.iter().map(|(one, _)| self.save_snapshot(&one.snapshot_id)));
+        if !lines.is_empty() {
+            let words = ["lock-snapshot", "--lock-mode", "governance", "--lock-duration", "30"];
+            lines.push("# to keep a snapshot as evidence, locked against deletion:".to_owned());
+            lines.push(format!("# {} --snapshot-id SNAPSHOT", self.ec2(&words)));
+        }
         lines
     }
 
