@@ -660,3 +660,20 @@ pub const ANCESTRY_STEPS: usize = 32;
 
 /// Bytes of a key policy. KMS takes 32 KiB at most; a file of facts may have it indented.
 pub const POLICY_BYTES: usize = 256 * 1024;
+// Collecting and dating.
+
+/// Pages of one list of AWS: the largest accounts have thousands of snapshots a page.
+pub const COLLECT_PAGES: usize = 10_000;
+
+/// Bytes of one log file of CloudTrail, unpacked: AWS writes a new one every five minutes and
+/// keeps them below 50 MB packed, whose text shrinks tenfold.
+pub const TRAIL_FILE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Files of a directory of trail logs: a year of an account in one region has 105,000.
+pub const TRAIL_FILES: usize = 1_000_000;
+
+/// Folders of a directory of trail logs, which nest by account, region, year, month and day.
+pub const TRAIL_FOLDERS: usize = 200_000;
+
+/// Events of trails that are kept: those that concern images, snapshots or leaked keys.
+pub const TRAIL_EVENTS: usize = 2_000_000;

@@ -6,6 +6,8 @@ mod answer;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]
+mod collect;
+#[cfg(feature = "aws")]
 mod demo;
 #[cfg(feature = "aws")]
 pub mod emulator;
@@ -58,6 +60,8 @@ enum Command {
     Remediate(remediate::Args),
     Acquire(acquire::Args),
     #[cfg(feature = "aws")]
+    Collect(Box<collect::Args>),
+    #[cfg(feature = "aws")]
     Demo(demo::Args),
     #[cfg(feature = "aws")]
     Emulator(emulator::Args),
@@ -82,6 +86,8 @@ pub fn main() -> ExitCode {
         Command::Preshare(args) => preshare::run(&args),
         Command::Remediate(args) => remediate::run(&args),
         Command::Acquire(args) => acquire::run(&args),
+        #[cfg(feature = "aws")]
+        Command::Collect(args) => collect::run(&args),
         #[cfg(feature = "aws")]
         Command::Demo(args) => demo::run(&args),
         #[cfg(feature = "aws")]

@@ -172,7 +172,8 @@ fn snapshots_of(image: &ImageFacts) -> Vec<String> {
     ids
 }
 
-async fn load(flags: &Flags) -> Result<SdkConfig> {
+/// The configuration of the user, with region and credentials that are there.
+pub(super) async fn load(flags: &Flags) -> Result<SdkConfig> {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     // Owners of a snapshot see this name in CloudTrail.
     if let Ok(name) = AppName::new(concat!("amisweep-", env!("CARGO_PKG_VERSION"))) {

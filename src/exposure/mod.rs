@@ -11,6 +11,7 @@ pub mod disk;
 pub mod facts;
 pub mod kms;
 pub mod preshare;
+pub mod owner;
 mod refusal;
 pub mod remediate;
 pub mod shell;

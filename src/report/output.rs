@@ -52,6 +52,17 @@ pub fn create_new(path: &Path) -> Result<impl Write> {
     file.map(BufWriter::new).map_err(|cause| refuse(path, cause))
 }
 
+/// A file only its owner can read, to write at its end: emptied first, unless it is `kept`.
+pub fn append(path: &Path, kept: bool) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
+    match kept {
+        true => options.append(true),
+        false => options.write(true).truncate(true),
+    };
+    options.open(path).map_err(|cause| refuse(path, cause))
+}
+
 fn refuse_output(path: &Path, cause: std::io::Error) -> Error {
     let what = "cannot write the report; give another -o";
     Error::new(ErrorKind::Io, what).detail(path.display()).caused_by(cause)

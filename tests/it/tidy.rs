@@ -37,10 +37,12 @@ const MODULES: &[(&str, &[&str])] = &[
 
 /// Crates that live in some modules only.
 const HOMES: &[(&str, &[&str])] = &[
-    ("tokio", &["image/ebs", "cli", "emulator"]),
+    ("tokio", &["image/ebs", "exposure/collect", "cli", "emulator"]),
     ("aws_sdk_ebs", &["image/ebs", "cli", "emulator"]),
     ("aws_sdk_ec2", &["exposure/collect", "cli"]),
     ("aws_config", &["image/ebs", "exposure/collect", "cli"]),
+    ("aws_sigv4", &["exposure/collect"]),
+    ("aws_smithy_http_client", &["exposure/collect"]),
     ("hyper", &["emulator"]),
     ("rayon", &["sweep"]),
     ("clap", &["cli"]),
