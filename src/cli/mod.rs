@@ -11,6 +11,7 @@ mod collect;
 mod demo;
 #[cfg(feature = "aws")]
 pub mod emulator;
+mod exposure;
 mod init;
 mod key;
 mod preshare;
@@ -53,6 +54,8 @@ struct Cli {
 enum Command {
     Scan(scan::Args),
     Audit(audit::Args),
+    Exposure(exposure::Args),
+    Owner(exposure::OwnerArgs),
     Init(init::Args),
     Signatures(signatures::Args),
     Whatif(whatif::Args),
@@ -80,6 +83,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Scan(args) => scan::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::Exposure(args) => exposure::run(&args),
+        Command::Owner(args) => exposure::run_owner(&args),
         Command::Init(args) => init::run(&args),
         Command::Signatures(args) => signatures::run(&args),
         Command::Whatif(args) => whatif::run(&args),

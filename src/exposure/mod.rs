@@ -16,6 +16,7 @@ mod refusal;
 pub mod remediate;
 pub mod shell;
 pub mod whatif;
+pub mod window;
 
 pub use self::refusal::{Case, Explanation, Subject, explain};
 

@@ -1,6 +1,7 @@
 //! A report: what was found, how complete the search was, and what follows from it.
 
 pub mod audit;
+pub mod exposure;
 pub mod json;
 pub mod ndjson;
 pub mod output;

@@ -3,6 +3,10 @@
 //! The third way between guessing offline and trying the credential: the owner's own account is
 //! asked, with the owner's own rights. Nothing here ever signs with what leaked.
 
+mod administrator;
+mod judge;
 mod leaked;
 
+pub use self::administrator::{Answer, Verdict};
+pub use self::judge::{Known, State, judge};
 pub use self::leaked::{Leaked, Subject};

@@ -1,0 +1,321 @@
+//! Windows: when somebody else could read an image, who let them, and who did.
+//!
+//! An image is read by launching it, or by making volumes from its snapshots: each has a
+//! permission of its own, and each change of one is an event of CloudTrail. What follows from the
+//! events is only as whole as they are, and says where they end.
+
+mod change;
+mod consumer;
+mod silence;
+mod trail;
+
+pub use self::change::{Audience, Deed};
+pub use self::consumer::{Consumer, Copy};
+pub use self::trail::{Logs, logs};
+
+use self::change::{Act, changes, parameter};
+use crate::exposure::facts::{Account, Event, Facts, Image, Region, Snapshot, Time};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is known of the exposure of one image.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Exposure {
+    /// The image.
+    pub image: String,
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The account it belongs to.
+    pub account: String,
+    /// The region it lies in.
+    pub region: String,
+    /// Its snapshots.
+    pub snapshots: Vec<String>,
+    /// When somebody else could use it or one of its snapshots, the oldest first.
+    pub windows: Vec<Window>,
+    /// Who made something of it: whom to tell.
+    pub consumers: Vec<Consumer>,
+    /// What the account itself made of it: copies outlive a revoked permission.
+    pub copies: Vec<Copy>,
+    /// Changes of block public access in its region.
+    pub settings: Vec<Deed>,
+    /// Uses of its keys that were refused.
+    pub key_refusals: Vec<Deed>,
+    /// Where the events begin; nothing is known of what was before.
+    pub events_since: Option<Time>,
+    /// Until when the facts say how it is.
+    pub collected_at: Option<Time>,
+    /// What is not known, with the permission it takes.
+    pub unknown: Vec<String>,
+    /// What the absence of events does not prove.
+    pub silence: Vec<String>,
+}
+
+/// A time in which somebody could use an image or a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// The image or snapshot.
+    pub resource: String,
+    /// Who could.
+    pub audience: Audience,
+    /// The event that began it; none when it began before the events do.
+    pub from: Option<Deed>,
+    /// The event that ended it.
+    pub to: Option<Deed>,
+    /// How it stands by the facts, for a window that no event ended.
+    pub state: State,
+    /// What lessens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
+}
+
+/// How a window ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// An event ended it.
+    Closed,
+    /// By the facts it is open still.
+    Open,
+    /// By the facts it is over, and no event says since when.
+    OverSinceUnknown,
+    /// The facts do not say.
+    Unknown,
+}
+
+impl Window {
+    /// Whether `at` may lie in this window.
+    pub fn holds(&self, at: Time) -> bool {
+        let from = self.from.as_ref().and_then(|deed| deed.at);
+        let to = self.to.as_ref().and_then(|deed| deed.at);
+        from.is_none_or(|from| from <= at) && to.is_none_or(|to| at <= to)
+    }
+}
+
+/// The ids that events of an image name: its own and those of its snapshots and keys.
+pub fn names(image: &Image, region: &Region) -> BTreeSet<String> {
+    let mut names = BTreeSet::from([image.image_id.clone()]);
+    for snapshot in snapshots(image) {
+        let known = region.snapshots.listed().iter().find(|it| it.snapshot_id == snapshot);
+        names.extend(known.and_then(|it| it.kms_key_id.clone()));
+        names.insert(snapshot);
+    }
+    names
+}
+
+/// The image of that id and where it is.
+pub fn find<'a>(facts: &'a Facts, image: &str) -> Option<(&'a Account, &'a Region, &'a Image)> {
+    let found = |(account, region): (&'a Account, &'a Region)| {
+        let image = region.images.listed().iter().find(|it| it.image_id == image)?;
+        Some((account, region, image))
+    };
+    // The owner knows more of it than others who only refer to it.
+    let own = |(account, _, image): &(&'a Account, &'a Region, &'a Image)| {
+        image.owner_id.as_ref() == Some(&account.account)
+    };
+    let all = || facts.regions().filter_map(found);
+    all().find(own).or_else(|| all().next())
+}
+
+/// What follows from the facts and from `more` events of trails.
+pub fn judge(facts: &Facts, image: &str, more: &[Event]) -> Option<Exposure> {
+    let (account, region, image) = find(facts, image)?;
+    let snapshots: Vec<String> = snapshots(image).into_iter().collect();
+    let names = names(image, region);
+    let mut events: BTreeMap<(Option<Time>, String), &Event> = BTreeMap::new();
+    for event in region.events.listed().iter().chain(more) {
+        // The same event comes from lookups and from trails.
+        let id = event.text(&["eventID"]).map_or_else(|| event.0.to_string(), str::to_owned);
+        events.insert((event.time(), id), event);
+    }
+    let events: Vec<&Event> = events.into_values().collect();
+    let mut unknown = Vec::new();
+    if let Err(needs) = region.events.get("cloudtrail:LookupEvents")
+        && more.is_empty()
+    {
+        unknown.push(format!("when it was shared: {needs}"));
+    }
+    let mut windows = windows(&events, &names, region);
+    windows.extend(standing(image, region, &windows, &mut unknown));
+    windows.sort_by(|a, b| {
+        (since(a), &a.resource, &a.audience).cmp(&(since(b), &b.resource, &b.audience))
+    });
+    let of_setting = |event: &&&Event| {
+        event.name().ends_with("BlockPublicAccess")
+            && event.error_code().is_none()
+            && event.text(&["awsRegion"]).is_none_or(|own| own == region.region)
+    };
+    Some(Exposure {
+        image: image.image_id.clone(),
+        name: image.name.clone(),
+        account: account.account.clone(),
+        region: region.region.clone(),
+        consumers: consumer::consumers(&events, &account.account, &names, region),
+        copies: consumer::copies(&events, &names),
+        settings: events.iter().filter(of_setting).map(|event| Deed::of(event)).collect(),
+        key_refusals: consumer::key_refusals(&events, &names),
+        snapshots,
+        windows,
+        events_since: since_known(region, &events),
+        collected_at: facts.collected_at,
+        unknown,
+        silence: silence::silence(region),
+    })
+}
+
+fn since(window: &Window) -> Option<Time> {
+    window.from.as_ref().and_then(|deed| deed.at)
+}
+
+/// Where what is known of events begins: where they were asked from, or the first of a trail.
+fn since_known(region: &Region, events: &[&Event]) -> Option<Time> {
+    let first = events.iter().filter_map(|event| event.time()).min();
+    match (region.events_since, first) {
+        (Some(asked), Some(first)) => Some(asked.min(first)),
+        (asked, first) => asked.or(first),
+    }
+}
+
+fn snapshots(image: &Image) -> BTreeSet<String> {
+    let devices = image.block_device_mappings.iter();
+    devices.filter_map(|device| device.ebs.as_ref()?.snapshot_id.clone()).collect()
+}
+
+/// The windows that events open and close, by resource and audience.
+fn windows(events: &[&Event], names: &BTreeSet<String>, region: &Region) -> Vec<Window> {
+    let mut open: BTreeMap<(String, Audience), Option<Deed>> = BTreeMap::new();
+    let mut done = Vec::new();
+    let mut close = |resource: &str, audience: Audience, from: Option<Deed>, to: Option<Deed>| {
+        let state = match &to {
+            Some(_) => State::Closed,
+            None => standing_of(resource, &audience, region),
+        };
+        let note = note(resource, &audience, region);
+        let resource = resource.to_owned();
+        done.push(Window { resource, audience, from, to, state, note });
+    };
+    for event in events {
+        for (id, act) in changes(event) {
+            if !names.contains(&id) {
+                continue;
+            }
+            match act {
+                Act::Grant(audience) => {
+                    open.entry((id, audience)).or_insert_with(|| Some(Deed::of(event)));
+                }
+                Act::Revoke(audience) => {
+                    // What is revoked and was never granted here was granted before.
+                    let from = open.remove(&(id.clone(), audience.clone())).flatten();
+                    close(&id, audience, from, Some(Deed::of(event)));
+                }
+                Act::RevokeAll => {
+                    let of: Vec<_> = open.keys().filter(|(own, _)| *own == id).cloned().collect();
+                    for key in of {
+                        let from = open.remove(&key).flatten();
+                        close(&key.0, key.1, from, Some(Deed::of(event)));
+                    }
+                }
+            }
+        }
+    }
+    for ((resource, audience), from) in open {
+        close(&resource, audience, from, None);
+    }
+    done
+}
+
+/// The windows that are open by the facts and that no event opened.
+fn standing(
+    image: &Image,
+    region: &Region,
+    known: &[Window],
+    unknown: &mut Vec<String>,
+) -> Vec<Window> {
+    let mut now: Vec<(String, Audience)> = Vec::new();
+    match image.launch_permissions.get("ec2:DescribeImageAttribute") {
+        Ok(_) => now.extend(granted(&image.image_id, region).unwrap_or_default()),
+        // The list is its owner's; whether it is public everybody sees.
+        Err(needs) => {
+            unknown.push(format!("who may launch {}: {needs}", image.image_id));
+            if image.public == Some(true) {
+                now.push((image.image_id.clone(), Audience::Public));
+            }
+        }
+    }
+    for snapshot in snapshots(image) {
+        match granted(&snapshot, region) {
+            Some(granted) => now.extend(granted),
+            None => unknown.push(format!(
+                "who may make volumes from {snapshot}: unknown: needs ec2:DescribeSnapshotAttribute"
+            )),
+        }
+    }
+    let is_known = |resource: &str, audience: &Audience| {
+        let same = |it: &&Window| it.resource == resource && it.audience == *audience;
+        known.iter().filter(same).any(|window| window.state != State::Closed)
+    };
+    now.retain(|(resource, audience)| !is_known(resource, audience));
+    let window = |(resource, audience): (String, Audience)| {
+        let note = note(&resource, &audience, region);
+        Window { resource, audience, from: None, to: None, state: State::Open, note }
+    };
+    now.into_iter().map(window).collect()
+}
+
+/// Who may use an image or snapshot by the facts; none when they do not say.
+fn granted(id: &str, region: &Region) -> Option<Vec<(String, Audience)>> {
+    let found: Vec<Audience> = if id.starts_with("snap-") {
+        let of = |it: &&Snapshot| it.snapshot_id == id;
+        let snapshot = region.snapshots.listed().iter().find(of)?;
+        let permissions = snapshot.create_volume_permissions.known()?;
+        permissions.iter().filter_map(|it| audience(&it.group, &it.user_id, None)).collect()
+    } else {
+        let image = region.images.listed().iter().find(|it| it.image_id == id)?;
+        let arn = |it: &crate::exposure::facts::LaunchPermission| {
+            it.organization_arn.clone().or_else(|| it.organizational_unit_arn.clone())
+        };
+        let permissions = image.launch_permissions.known()?;
+        permissions.iter().filter_map(|it| audience(&it.group, &it.user_id, arn(it))).collect()
+    };
+    Some(found.into_iter().map(|audience| (id.to_owned(), audience)).collect())
+}
+
+fn audience(
+    group: &Option<String>,
+    user: &Option<String>,
+    arn: Option<String>,
+) -> Option<Audience> {
+    if group.as_deref() == Some("all") {
+        return Some(Audience::Public);
+    }
+    arn.map(Audience::Organization).or_else(|| user.clone().map(Audience::Account))
+}
+
+fn standing_of(resource: &str, audience: &Audience, region: &Region) -> State {
+    match granted(resource, region) {
+        None => State::Unknown,
+        Some(now) if now.iter().any(|(_, own)| own == audience) => State::Open,
+        Some(_) => State::OverSinceUnknown,
+    }
+}
+
+/// What block public access does to a public snapshot. That of images keeps none private that is
+/// public already.
+fn note(resource: &str, audience: &Audience, region: &Region) -> Option<&'static str> {
+    let blocked = region.snapshot_block_public_access.known()?.state.as_deref();
+    let masked = resource.starts_with("snap-") && *audience == Audience::Public;
+    (masked && blocked == Some("block-all-sharing"))
+        .then_some("masked now by block public access of snapshots (block-all-sharing)")
+}
+
+/// Whether an event concerns one of `names` or a setting of block public access.
+pub fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
+    let id = |name| parameter(event, name).is_some_and(|id| names.contains(id));
+    event.name().ends_with("BlockPublicAccess")
+        || id("imageId")
+        || id("snapshotId")
+        || id("sourceImageId")
+        || id("sourceSnapshotId")
+        || consumer::of(event, names)
+}
