@@ -398,3 +398,39 @@ fn tell(args: &Args, facts: &Facts) -> u8 {
     }
     if missing.is_empty() { 0 } else { EXIT_INCOMPLETE }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exposure::facts::Region;
+
+    fn unit(region: &str) -> Facts {
+        let regions = vec![Region { region: region.to_owned(), ..Region::default() }];
+        let account = Account { account: "111122223333".to_owned(), regions, ..Account::default() };
+        Facts { accounts: vec![account], ..Facts::default() }
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("facts.json");
+        let mut first = Journal::open(&output, false).unwrap();
+        first.add(&unit("us-east-1")).unwrap();
+        // The process ended in the middle of a line.
+        first.file.write_all(b"{\"accounts\": [{\"Acc").unwrap();
+        drop(first);
+        let mut second = Journal::open(&output, true).unwrap();
+        assert!(second.has("111122223333", "us-east-1"));
+        assert!(!second.has("111122223333", "eu-west-1"));
+        second.add(&unit("eu-west-1")).unwrap();
+        drop(second);
+        let mut third = Journal::open(&output, true).unwrap();
+        let facts = third.facts(Time(0)).unwrap();
+        let names: Vec<_> = facts.regions().map(|(_, region)| region.region.as_str()).collect();
+        assert_eq!(names, ["eu-west-1", "us-east-1"]);
+        third.remove();
+        assert!(!folder.path().join("facts.json.partial").exists());
+        let fresh = Journal::open(&output, false).unwrap();
+        assert!(!fresh.has("111122223333", "us-east-1"));
+    }
+}

@@ -34,7 +34,7 @@ from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.responses import EC2Response
 from moto.ec2.models import ec2_backends
-from moto.iam.models import iam_backends
+from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.server import ThreadedMotoServer
 
 ACCOUNT = "123456789012"
@@ -258,7 +258,7 @@ def keys(url):
             last = stamp(ago(number + 1))
             for own in backend.users[user].access_keys:
                 if own.access_key_id == id:
-                    own.last_used = ago(number + 1).replace(tzinfo=None)
+                    own.last_used = AccessKeyLastUsed(ago(number + 1), "s3", REGION)
         if state == "inactive":
             iam.update_access_key(UserName=user, AccessKeyId=id, Status="Inactive")
         if state == "deleted":

@@ -176,6 +176,27 @@ fn every_aws_call_is_named() {
     }
 }
 
+/// The policy for `amisweep collect` allows what its table of calls asks, all of which only reads.
+#[cfg(feature = "aws")]
+#[test]
+fn every_call_of_collect_is_named() {
+    let policy: serde_json::Value =
+        serde_json::from_str(&document("docs/iam-collect.json")).unwrap();
+    let statements = policy["Statement"].as_array().unwrap();
+    let actions = statements.iter().flat_map(|s| s["Action"].as_array().unwrap());
+    let mut actions: Vec<_> = actions.map(|action| action.as_str().unwrap().to_owned()).collect();
+    actions.sort();
+    assert_eq!(actions, amisweep::exposure::collect::permissions());
+    for action in &actions {
+        let (_, name) = action.split_once(':').unwrap();
+        let reads = ["Describe", "Get", "List", "Lookup"].iter().any(|verb| name.starts_with(verb));
+        assert!(reads || matches!(name, "AssumeRole" | "GenerateCredentialReport"), "{action}");
+    }
+    for name in ["README.md", "docs/threat-model.md", "docs/facts.md"] {
+        assert!(document(name).contains("iam-collect.json"), "{name}");
+    }
+}
+
 /// The README does not claim more kinds of key than there are, nor many fewer.
 #[test]
 fn the_number_of_signatures_told_is_true() {

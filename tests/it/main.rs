@@ -21,6 +21,8 @@ mod ext;
 mod fat;
 mod generic;
 mod kms;
+#[cfg(feature = "aws")]
+mod moto;
 mod mutation;
 mod pairs;
 mod planted;

@@ -98,7 +98,11 @@ impl Call {
             region: place.region,
             method: "POST",
             url: format!("{base}/"),
-            headers: Vec::new(),
+            // Owners see this name in CloudTrail.
+            headers: vec![(
+                "user-agent",
+                concat!("amisweep/", env!("CARGO_PKG_VERSION")).to_owned(),
+            )],
             body: String::new(),
         };
         match service.protocol {
@@ -277,4 +281,57 @@ fn told(answer: &Answer) -> (String, String) {
     let error = errors.get("Error").unwrap_or(errors);
     let part = |name| string(error, name).unwrap_or_default();
     (part("Code"), part("Message"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::calls;
+    use super::*;
+    use serde_json::json;
+
+    fn request(call: &Call, region: &str, with: Value) -> (String, String) {
+        let Value::Object(with) = with else { panic!("an object") };
+        let request = call.request(region, None, &with);
+        (format!("{} {} {}", request.method, request.url, request.region), request.body)
+    }
+
+    #[test]
+    fn every_protocol_is_written() {
+        let (line, body) =
+            request(&calls::IMAGE_ATTRIBUTE, "eu-west-1", json!({"ImageId": "ami 1"}));
+        assert_eq!(line, "POST https://ec2.eu-west-1.amazonaws.com/ eu-west-1");
+        assert_eq!(body, "Action=DescribeImageAttribute&Version=2016-11-15&ImageId=ami%201");
+        let (line, _) = request(&calls::AUTHORIZATION, "eu-west-1", json!({}));
+        assert_eq!(line, "POST https://iam.amazonaws.com/ us-east-1");
+        let (line, _) = request(&calls::AUTHORIZATION, "cn-north-1", json!({}));
+        assert_eq!(line, "POST https://iam.cn-north-1.amazonaws.com.cn/ cn-north-1");
+        let (line, body) = request(&calls::GRANTS, "eu-west-1", json!({"KeyId": "k"}));
+        assert_eq!(line, "POST https://kms.eu-west-1.amazonaws.com/ eu-west-1");
+        assert_eq!(body, r#"{"KeyId":"k"}"#);
+        let of = json!({"name": "a/b", "nodegroupName": "c"});
+        let (line, body) = request(&calls::DESCRIBE_NODEGROUP, "eu-west-1", of);
+        let path = "https://eks.eu-west-1.amazonaws.com/clusters/a%2Fb/node-groups/c";
+        assert_eq!((line, body.as_str()), (format!("GET {path} eu-west-1"), ""));
+        let of = json!({"imageRecipeArn": "arn:1"});
+        let (line, _) = request(&calls::GET_IMAGE_RECIPE, "eu-west-1", of);
+        assert!(line.contains("/GetImageRecipe?imageRecipeArn=arn%3A1 "), "{line}");
+    }
+
+    #[test]
+    fn every_refusal_is_understood() {
+        let of =
+            |status, body: &str| refusal(&Answer { status, error_type: None, body: body.into() });
+        let ec2 = "<Response><Errors><Error><Code>UnauthorizedOperation</Code><Message>no</Message>\
+                   </Error></Errors></Response>";
+        assert_eq!(of(403, ec2), Refusal::Denied("UnauthorizedOperation: no".to_owned()));
+        let query = "<ErrorResponse><Error><Code>Throttling</Code></Error></ErrorResponse>";
+        assert_eq!(of(400, query), Refusal::Throttled("Throttling".to_owned()));
+        let json = r#"{"__type":"com.amazonaws.kms#AccessDeniedException","message":"no"}"#;
+        assert_eq!(of(400, json), Refusal::Denied("AccessDeniedException: no".to_owned()));
+        let stale = r#"{"__type":"ExpiredTokenException"}"#;
+        assert_eq!(of(400, stale), Refusal::Credentials("ExpiredTokenException".to_owned()));
+        let page = "<!doctype html>\n<html lang=en>\n<title>500</title>";
+        assert_eq!(of(500, page), Refusal::Broken("HTTP 500".to_owned()));
+        assert_eq!(of(503, ""), Refusal::Broken("HTTP 503".to_owned()));
+    }
 }

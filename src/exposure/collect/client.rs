@@ -257,3 +257,186 @@ fn backoff(pace: Pace, count: u32) -> Duration {
 pub(super) fn fatal(what: &'static str, refused: &Refused) -> Error {
     Error::new(ErrorKind::Denied, what).detail(format!("{}: {}", refused.missing, refused.error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::gather::{Plan, parameters, region};
+    use super::super::wire::{Answer, Request};
+    use super::super::{account, calls, refuse_leaked};
+    use super::*;
+    use crate::exposure::facts::Asked;
+
+    type Answering = Box<dyn Fn(usize, &Request) -> (u16, String) + Send + Sync>;
+
+    /// A wire that answers from a function, and keeps what was sent and who signed.
+    struct Fake {
+        answer: Answering,
+        seen: Mutex<Vec<(Request, String)>>,
+    }
+
+    impl Fake {
+        fn new(answer: impl Fn(usize, &Request) -> (u16, String) + Send + Sync + 'static) -> Fake {
+            Fake { answer: Box::new(answer), seen: Mutex::default() }
+        }
+    }
+
+    impl Wire for Fake {
+        fn send(&self, request: &Request, credentials: &Credentials) -> Result<Answer> {
+            let mut seen = self.seen.lock().unwrap();
+            let (status, body) = (self.answer)(seen.len(), request);
+            seen.push((request.clone(), credentials.access_key_id().to_owned()));
+            Ok(Answer { status, error_type: None, body: body.into_bytes() })
+        }
+    }
+
+    /// A caller who counts how often fresh credentials were asked for.
+    #[derive(Default)]
+    struct Auditor(Mutex<u32>);
+
+    impl Who for Auditor {
+        fn credentials(&self, fresh: bool) -> Result<Credentials> {
+            *self.0.lock().unwrap() += u32::from(fresh);
+            Ok(Credentials::new("AUDITOR", "own", None, None, "test"))
+        }
+    }
+
+    const HASTE: Pace = Pace {
+        first: Duration::ZERO,
+        most: Duration::ZERO,
+        throttled: 5,
+        broken: 2,
+        spaced: false,
+    };
+
+    fn volumes(token: &str, id: &str) -> String {
+        format!(
+            "<DescribeLaunchTemplatesResponse><launchTemplates><item><launchTemplateId>{id}\
+             </launchTemplateId></item></launchTemplates><nextToken>{token}</nextToken>\
+             </DescribeLaunchTemplatesResponse>"
+        )
+    }
+
+    fn listed(fake: &Fake) -> Result<Vec<Value>, Refused> {
+        let line = Line::new(fake, None, HASTE);
+        let who = Auditor::default();
+        let client = Client { line: &line, who: &who, region: "us-east-1".to_owned() };
+        client.list(&calls::TEMPLATES, &Parameters::new())
+    }
+
+    #[test]
+    fn all_pages_are_one_list() {
+        let fake = Fake::new(|_, request| {
+            let second = request.body.contains("NextToken=t");
+            (200, if second { volumes("", "b") } else { volumes("t", "a") })
+        });
+        let found = listed(&fake).unwrap();
+        assert_eq!(found.iter().map(|it| &it["LaunchTemplateId"]).collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    /// The paginators of the SDK end here as if the list were whole.
+    #[test]
+    fn the_same_page_again_is_no_list() {
+        let refused = listed(&Fake::new(|_, _| (200, volumes("t", "a")))).unwrap_err();
+        assert_eq!(refused.missing, "ec2:DescribeLaunchTemplates");
+        assert!(refused.error.contains("same page"), "{}", refused.error);
+    }
+
+    #[test]
+    fn what_is_throttled_is_asked_again_and_what_is_denied_is_not() {
+        let code = |code| format!("<R><Errors><Error><Code>{code}</Code></Error></Errors></R>");
+        let fake = Fake::new(move |count, _| match count {
+            0..3 => (503, code("RequestLimitExceeded")),
+            _ => (200, volumes("", "a")),
+        });
+        assert_eq!(listed(&fake).unwrap().len(), 1);
+        assert_eq!(fake.seen.lock().unwrap().len(), 4);
+        let fake = Fake::new(move |_, _| (503, code("RequestLimitExceeded")));
+        assert!(listed(&fake).is_err());
+        assert_eq!(fake.seen.lock().unwrap().len(), 5, "it gives up");
+        let fake = Fake::new(move |_, _| (403, code("UnauthorizedOperation")));
+        let refused = listed(&fake).unwrap_err();
+        assert_eq!(refused.error, "UnauthorizedOperation");
+        assert_eq!(fake.seen.lock().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn expired_credentials_are_renewed_once_and_then_end_the_run() {
+        let stale = "<E><Error><Code>ExpiredToken</Code></Error></E>".to_owned();
+        let fake = Fake::new(move |_, _| (403, stale.clone()));
+        let line = Line::new(&fake, None, HASTE);
+        let who = Auditor::default();
+        let client = Client { line: &line, who: &who, region: "us-east-1".to_owned() };
+        for _ in 0..2 {
+            assert!(client.list(&calls::TEMPLATES, &Parameters::new()).is_err());
+        }
+        assert!(line.expired.load(Ordering::Relaxed));
+        assert_eq!(*who.0.lock().unwrap(), 1);
+        assert_eq!(fake.seen.lock().unwrap().len(), 2, "nothing is asked after that");
+    }
+
+    /// Nothing turns green that was never answered.
+    #[test]
+    fn a_region_that_answers_nothing_is_unknown_throughout() {
+        let fake = Fake::new(|_, _| (500, "<!doctype html><title>500</title>".to_owned()));
+        let line = Line::new(&fake, None, HASTE);
+        let who = Auditor::default();
+        let client = Client { line: &line, who: &who, region: "us-east-1".to_owned() };
+        let found = region(&client, &Plan::default());
+        let json = serde_json::to_value(&found).unwrap();
+        for (name, value) in json.as_object().unwrap() {
+            let empty = matches!(name.as_str(), "Region" | "Keys");
+            assert!(empty || value.get("Missing").is_some(), "{name}: {value}");
+        }
+        assert!(matches!(found.images, Asked::Refused(_)));
+        assert!(matches!(found.events, Asked::Refused(_)));
+    }
+
+    /// A leaked key is asked about and never signs; nothing of it but its id is sent.
+    #[test]
+    fn a_leaked_key_is_never_used() {
+        let id = ["AK", "IA", "QZ7QZ7QZ7QZ7", "ABCD"].concat();
+        let used = "<GetAccessKeyLastUsedResponse><GetAccessKeyLastUsedResult><UserName>ci\
+                    </UserName></GetAccessKeyLastUsedResult></GetAccessKeyLastUsedResponse>";
+        let caller = "<GetCallerIdentityResponse><GetCallerIdentityResult><Account>111122223333\
+                      </Account></GetCallerIdentityResult></GetCallerIdentityResponse>";
+        let fake = Fake::new(move |_, request| {
+            let is = |action: &str| request.body.contains(action);
+            match () {
+                () if is("Action=GetCallerIdentity") => (200, caller.to_owned()),
+                () if is("Action=GetAccessKeyLastUsed") => (200, used.to_owned()),
+                () if request.service == "cloudtrail" => (200, r#"{"Events": []}"#.to_owned()),
+                () => (500, String::new()),
+            }
+        });
+        let line = Line::new(&fake, None, HASTE);
+        let who = Auditor::default();
+        let client = Client { line: &line, who: &who, region: "us-east-1".to_owned() };
+        let plan = Plan { leaked: [id.clone()].into(), ..Plan::default() };
+        let found = account(&client, &plan).unwrap();
+        assert_eq!(found.iam.access_keys.listed()[0].user_name.as_deref(), Some("ci"));
+        region(&client, &plan);
+        let seen = fake.seen.lock().unwrap();
+        assert!(seen.iter().all(|(_, signer)| signer == "AUDITOR"));
+        let about: Vec<&Request> =
+            seen.iter().map(|(request, _)| request).filter(|it| it.body.contains(&id)).collect();
+        assert!(about.iter().any(|it| it.service == "iam"));
+        for request in about {
+            let asks = ["GetAccessKeyLastUsed", "LookupAttributes"];
+            assert!(asks.iter().any(|ask| request.body.contains(ask)), "{}", request.body);
+            assert!(!request.url.contains(&id));
+        }
+        let own = Credentials::new(id, "secret", None, None, "test");
+        let error = refuse_leaked(&own, &plan.leaked).unwrap_err();
+        assert!(!error.message().contains("secret"));
+        assert!(refuse_leaked(&who.credentials(false).unwrap(), &plan.leaked).is_ok());
+    }
+
+    #[test]
+    fn a_wait_is_between_nothing_and_the_most() {
+        let pace = Pace::default();
+        for count in 1..40 {
+            assert!(backoff(pace, count) <= pace.most);
+        }
+        assert_eq!(parameters(serde_json::json!(5)), Parameters::new());
+    }
+}

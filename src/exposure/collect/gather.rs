@@ -308,10 +308,16 @@ impl Growing<'_> {
         }
         let images = json!({"ParameterFilters":
             [{"Key": "DataType", "Option": "Equals", "Values": ["aws:ec2:image"]}]});
-        let described = match self.client.list(describe, &parameters(images)) {
+        let described = self.client.list(describe, &parameters(images)).or_else(|refused| {
+            // Where that filter is not known yet, all are listed.
+            let all = refused.error.contains("ValidationException");
+            if all { self.client.list(describe, &Map::new()) } else { Err(refused) }
+        });
+        let mut described = match described {
             Ok(described) => described,
             Err(refused) => return self.put("Parameters", describe, Err(refused)),
         };
+        described.retain(|item| item.get("DataType").is_none_or(|kind| kind == "aws:ec2:image"));
         let name = |item: &Value| item.get("Name")?.as_str().map(str::to_owned);
         let mut names: BTreeSet<String> = described.iter().filter_map(name).collect();
         let mut texts = BTreeSet::new();

@@ -391,3 +391,75 @@ fn is_pair(pair: &KeyPair, print: &str) -> Option<bool> {
     let own = own.strip_prefix("SHA256:").unwrap_or(own).trim_end_matches('=');
     (pair.key_type.as_deref() == Some("ed25519")).then_some(own == wanted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::administrator::Answer;
+    use super::*;
+    use serde_json::{Value, json};
+
+    const DELETED: &str = "QYLPMN5HFIQR7XYA";
+
+    /// An id that names account 052310077262 and stands in no source as a whole.
+    fn id(kind: &str, body: &str) -> String {
+        [kind, body].concat()
+    }
+
+    fn asked(iam: Value, subject: Subject) -> Known {
+        let facts = json!({"schema": "amisweep.facts/1", "accounts": [{"Account": "052310077262",
+            "Iam": iam, "Regions": [{"Region": "us-east-1", "Events": [],
+            "KeyPairs": [{"KeyName": "old", "KeyType": "rsa", "KeyFingerprint": "aa:bb"}],
+            "Clusters": [{"name": "c", "endpoint": "https://AB.gr7.us-east-1.eks.amazonaws.com"}],
+            "DBInstances": [{"DBInstanceIdentifier": "db", "PubliclyAccessible": true,
+                "Endpoint": {"Address": "db.x.us-east-1.rds.amazonaws.com", "Port": 5432}}]}]}]});
+        let facts = Facts::parse(facts.to_string().as_bytes()).unwrap();
+        let leaked = Leaked { subjects: [(subject, [].into())].into() };
+        judge(&facts, &leaked, None, &[]).remove(0)
+    }
+
+    fn of_key(iam: Value, kind: &str, body: &str) -> Known {
+        asked(iam, Subject::AccessKey(id(kind, body)))
+    }
+
+    #[test]
+    fn a_key_is_gone_only_when_that_is_known() {
+        let report = |root: &str| json!([{"user": "<root_account>", "access_key_1_active": root}]);
+        let whole = |root| json!({"AccessKeys": [], "CredentialReport": report(root)});
+        assert_eq!(of_key(whole("false"), "AKIA", DELETED).state, State::Deleted);
+        let root = of_key(whole("true"), "AKIA", DELETED);
+        assert_eq!(root.state, State::Unknown);
+        assert!(root.unknown[0].contains("root user"), "{:?}", root.unknown);
+        let unasked = of_key(json!({"AccessKeys": []}), "AKIA", DELETED);
+        assert!(unasked.unknown[0].contains("needs iam:GetCredentialReport"));
+        let refused =
+            of_key(json!({"AccessKeys": {"Missing": "iam:ListAccessKeys"}}), "AKIA", DELETED);
+        assert_eq!(refused.state, State::Unknown);
+        assert!(refused.unknown[0].contains("needs iam:ListAccessKeys"));
+        assert_eq!(of_key(whole("false"), "ASIA", DELETED).state, State::Unknown);
+        let elsewhere = of_key(whole("false"), "AKIA", "SP2TPHJSQH3FJRUX");
+        assert_eq!(elsewhere.state, State::Elsewhere);
+        assert!(elsewhere.unknown[0].contains("171436882533"));
+    }
+
+    #[test]
+    fn other_things_that_leaked_are_found() {
+        let role = "arn:aws:iam::052310077262:role/path/deploy";
+        let iam = json!({"RoleDetailList": [{"RoleName": "deploy", "Arn": role,
+            "AttachedManagedPolicies": [{"PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}]}]});
+        let known = asked(iam, Subject::Role(role.to_owned()));
+        assert_eq!(
+            (known.state, known.administrator.unwrap().answer),
+            (State::Active, Answer::Yes)
+        );
+        let gone = asked(json!({"RoleDetailList": []}), Subject::Role(role.to_owned()));
+        assert_eq!(gone.state, State::Deleted);
+        let host = "ab.gr7.us-east-1.eks.amazonaws.com".to_owned();
+        assert_eq!(asked(json!({}), Subject::Cluster(host)).owner.as_deref(), Some("c"));
+        let host = "db.x.us-east-1.rds.amazonaws.com".to_owned();
+        let known = asked(json!({}), Subject::Database(host));
+        assert_eq!((known.owner.as_deref(), known.opens.len()), (Some("db"), 1));
+        // An RSA pair whose public half is not in the facts may be the one.
+        let known = asked(json!({}), Subject::KeyPair("SHA256:x".to_owned()));
+        assert_eq!(known.state, State::Unknown);
+    }
+}

@@ -319,3 +319,165 @@ pub fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
         || id("sourceSnapshotId")
         || consumer::of(event, names)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn event(name: &str, day: u32, request: Value) -> Value {
+        json!({"eventName": name, "eventSource": "ec2.amazonaws.com", "eventID": format!("{name}{day}"),
+            "eventTime": format!("2026-11-{day:02}T00:00:00Z"), "recipientAccountId": "111122223333",
+            "userIdentity": {"arn": "arn:aws:iam::111122223333:user/ci", "accountId": "111122223333"},
+            "requestParameters": request})
+    }
+
+    fn permit(verb: &str, day: u32, item: Value) -> Value {
+        event(
+            "ModifyImageAttribute",
+            day,
+            json!({"imageId": "ami-1",
+            "launchPermission": {verb: {"items": [item]}}}),
+        )
+    }
+
+    /// The exposure of ami-1 with these events and launch permissions.
+    fn exposed(events: Value, permissions: Value) -> Exposure {
+        let facts = json!({"schema": "amisweep.facts/1", "collected_at": "2026-11-21T00:00:00Z",
+            "accounts": [{"Account": "111122223333", "Regions": [{"Region": "us-east-1",
+                "Images": [{"ImageId": "ami-1", "OwnerId": "111122223333",
+                    "LaunchPermissions": permissions,
+                    "BlockDeviceMappings": [{"DeviceName": "a", "Ebs": {"SnapshotId": "snap-1"}}]}],
+                "Snapshots": [{"SnapshotId": "snap-1", "CreateVolumePermissions": [],
+                    "KmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/k"}],
+                "SnapshotBlockPublicAccess": {"State": "block-all-sharing"},
+                "Trails": [], "Events": events}]}]});
+        let facts = Facts::parse(facts.to_string().as_bytes()).unwrap();
+        judge(&facts, "ami-1", &[]).unwrap()
+    }
+
+    /// Each window as `resource audience from-to state`.
+    fn told(exposure: &Exposure) -> Vec<String> {
+        let day = |deed: &Option<Deed>| {
+            let at = deed.as_ref().and_then(|deed| deed.at);
+            at.map_or_else(|| "?".to_owned(), |at| at.to_string()[8..10].to_owned())
+        };
+        let one = |w: &Window| {
+            format!("{} {} {}-{} {:?}", w.resource, w.audience, day(&w.from), day(&w.to), w.state)
+        };
+        exposure.windows.iter().map(one).collect()
+    }
+
+    #[test]
+    fn windows_open_and_close() {
+        let all = || json!({"group": "all"});
+        let user = json!({"userId": "999900001111"});
+        let add = permit("add", 3, all());
+        let cases = [
+            (json!([add]), json!([all_now()]), vec!["ami-1 public 03-? Open"]),
+            (
+                json!([add, permit("add", 4, all())]),
+                json!([all_now()]),
+                vec!["ami-1 public 03-? Open"],
+            ),
+            (
+                json!([permit("remove", 5, all()), add]),
+                json!([]),
+                vec!["ami-1 public 03-05 Closed"],
+            ),
+            (json!([permit("remove", 5, all())]), json!([]), vec!["ami-1 public ?-05 Closed"]),
+            (json!([add]), json!([]), vec!["ami-1 public 03-? OverSinceUnknown"]),
+            (json!([]), json!([all_now()]), vec!["ami-1 public ?-? Open"]),
+            (json!([]), json!([]), vec![]),
+            (
+                json!([
+                    add,
+                    permit("add", 4, user),
+                    event("DisableImage", 6, json!({"DisableImageRequest": {"ImageId": "ami-1"}}))
+                ]),
+                json!([]),
+                vec!["ami-1 public 03-06 Closed", "ami-1 account 999900001111 04-06 Closed"],
+            ),
+            (
+                json!([
+                    add,
+                    permit("remove", 4, all()),
+                    permit("add", 6, all()),
+                    permit("remove", 7, all())
+                ]),
+                json!([]),
+                vec!["ami-1 public 03-04 Closed", "ami-1 public 06-07 Closed"],
+            ),
+        ];
+        for (events, permissions, expected) in cases {
+            assert_eq!(told(&exposed(events.clone(), permissions)), expected, "{events}");
+        }
+        let refused = exposed(json!([]), json!({"Missing": "ec2:DescribeImageAttribute"}));
+        assert_eq!(refused.windows, []);
+        assert!(refused.unknown[0].contains("needs ec2:DescribeImageAttribute"));
+        let unasked = exposed(Value::Null, json!([]));
+        assert!(unasked.unknown[0].contains("needs cloudtrail:LookupEvents"));
+        assert!(unasked.silence[0].contains("proves nothing"));
+    }
+
+    fn all_now() -> Value {
+        json!({"Group": "all"})
+    }
+
+    #[test]
+    fn a_public_snapshot_may_be_masked() {
+        let add = event(
+            "ModifySnapshotAttribute",
+            3,
+            json!({"snapshotId": "snap-1",
+            "createVolumePermission": {"add": {"items": [{"groups": "all"}]}}}),
+        );
+        let exposure = exposed(json!([add]), json!([]));
+        assert!(exposure.windows[0].note.unwrap().contains("block-all-sharing"));
+    }
+
+    #[test]
+    fn only_others_are_consumers() {
+        let used = |account: &str, owner: &str, day| {
+            let mut used = event("SharedSnapshotVolumeCreated", day, Value::Null);
+            used["userIdentity"] = json!({"accountId": account});
+            used["recipientAccountId"] = json!(owner);
+            used["serviceEventDetails"] = json!({"snapshotId": "snap-1"});
+            used
+        };
+        let (owner, other) = ("111122223333", "555566667777");
+        // The third stands in the consumer's own trail, the fourth is the owner itself.
+        let events = json!([
+            used(other, owner, 4),
+            used(other, owner, 8),
+            used(other, other, 9),
+            used(owner, owner, 10)
+        ]);
+        let found = exposed(events, json!([])).consumers;
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].account.as_str(), found[0].uses["SharedSnapshotVolumeCreated"]),
+            (other, 2)
+        );
+        assert_eq!(found[0].first.unwrap().to_string(), "2026-11-04T00:00:00Z");
+    }
+
+    #[test]
+    fn copies_and_refused_keys_are_told() {
+        let copy = event("CopyImage", 4, json!({"sourceImageId": "ami-1", "name": "x"}));
+        let store = event(
+            "CreateStoreImageTask",
+            5,
+            json!({"CreateStoreImageTaskRequest": {"ImageId": "ami-1", "Bucket": "b"}}),
+        );
+        let other = event("CopyImage", 6, json!({"sourceImageId": "ami-2"}));
+        let mut denied = event("Decrypt", 7, Value::Null);
+        denied["eventSource"] = json!("kms.amazonaws.com");
+        denied["errorCode"] = json!("AccessDenied");
+        denied["resources"] = json!([{"ARN": "arn:aws:kms:us-east-1:111122223333:key/k"}]);
+        let exposure = exposed(json!([copy, store, other, denied]), json!([]));
+        let of: Vec<_> = exposure.copies.iter().map(|copy| copy.deed.event.as_str()).collect();
+        assert_eq!(of, ["CopyImage", "CreateStoreImageTask"]);
+        assert_eq!(exposure.key_refusals.len(), 1);
+    }
+}
