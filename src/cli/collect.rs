@@ -240,25 +240,24 @@ impl Asking<'_> {
             .collect();
         let next = AtomicUsize::new(0);
         let shared = Mutex::new((journal, Ok(())));
+        let worker = || {
+            while let Some((asker, region)) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let found = self.region(asker, region);
+                // Half an answer is asked again by the run that resumes.
+                if self.line.expired.load(Ordering::Relaxed) {
+                    return;
+                }
+                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let (journal, failed) = &mut *shared;
+                if let Err(error) = journal.add(&found) {
+                    *failed = Err(error);
+                    return;
+                }
+            }
+        };
         std::thread::scope(|scope| {
             for _ in 0..AT_ONCE.min(units.len()) {
-                scope.spawn(|| {
-                    while let Some((asker, region)) =
-                        units.get(next.fetch_add(1, Ordering::Relaxed))
-                    {
-                        let found = self.region(asker, region);
-                        // Half an answer is asked again by the run that resumes.
-                        if self.line.expired.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                        let (journal, failed) = &mut *shared;
-                        if let Err(error) = journal.add(&found) {
-                            *failed = Err(error);
-                            return;
-                        }
-                    }
-                });
+                scope.spawn(worker);
             }
         });
         shared.into_inner().unwrap_or_else(PoisonError::into_inner).1

@@ -24,6 +24,8 @@ import os
 import pathlib
 import sys
 
+# A thousand snapshots that moto brings along would be asked about one by one.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
 os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
 os.environ["AWS_ACCESS_KEY_ID"] = "AKIA" + "SEEDER" * 2 + "SEED"
 os.environ["AWS_SECRET_ACCESS_KEY"] = "seeder"
@@ -135,7 +137,6 @@ def images(url):
     """Ten images: each in one of the states that an audit tells apart."""
     client = boto3.client("ec2", endpoint_url=url)
     backend = ec2_backends[ACCOUNT][REGION]
-    # The images that moto brings along belong to others.
     names = [
         "public", "shared-account", "shared-org", "private-encrypted", "encrypted-shared",
         "partly-encrypted", "deprecated", "disabled", "referenced", "superseded",
@@ -239,6 +240,9 @@ def keys(url):
     """Twenty keys: active, inactive and deleted ones of users with all kinds of rights."""
     iam = boto3.client("iam", endpoint_url=url)
     backend = iam_backends[ACCOUNT]["aws"]
+    # Of the thousand policies of AWS only those in use are worth a page.
+    for arn in [arn for arn in backend.managed_policies if arn not in (ADMIN, READER, QUARANTINE)]:
+        del backend.managed_policies[arn]
     iam.create_group(GroupName="admins")
     iam.attach_group_policy(GroupName="admins", PolicyArn=ADMIN)
     iam.create_group(GroupName="readers")

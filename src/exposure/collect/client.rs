@@ -133,7 +133,13 @@ impl Client<'_> {
         self.pages(call, parameters, |mut answer| {
             match answer.get_mut(call.takes).map(Value::take) {
                 Some(Value::Array(items)) => all.extend(items),
-                None | Some(Value::Null) => {}
+                None | Some(Value::Null) => {
+                    // An empty list is left out; one that goes by another name must not look empty.
+                    let other = answer.as_object().into_iter().flatten();
+                    if let Some((name, _)) = other.into_iter().find(|(_, value)| value.is_array()) {
+                        return Err(format!("the answer has {name} and no {}", call.takes));
+                    }
+                }
                 Some(other) => return Err(format!("{} is no list: {other}", call.takes)),
             }
             Ok(())

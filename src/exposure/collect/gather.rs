@@ -51,19 +51,24 @@ pub(super) fn parameters(value: Value) -> Parameters {
 pub(super) fn several<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let done: Mutex<BTreeMap<usize, R>> = Mutex::default();
+    let worker = || {
+        while let Some((place, item)) = taken(items, &next) {
+            let result = work(item);
+            done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, result);
+        }
+    };
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(place) else { return };
-                    let result = work(item);
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(place, result);
-                }
-            });
+            scope.spawn(worker);
         }
     });
     done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
+}
+
+/// The next item that nobody took yet.
+fn taken<'a, T>(items: &'a [T], next: &AtomicUsize) -> Option<(usize, &'a T)> {
+    let place = next.fetch_add(1, Ordering::Relaxed);
+    Some((place, items.get(place)?))
 }
 
 /// A region as it grows, in JSON.
@@ -179,7 +184,11 @@ impl Growing<'_> {
                 },
                 // User data has no three states in the facts.
                 ("DescribeInstanceAttribute", Err(_)) => continue,
-                (_, Ok(Value::Null)) => Value::Array(Vec::new()),
+                // Not to be told who may is not to be told that nobody may.
+                (_, Ok(Value::Null)) => {
+                    let error = format!("the answer has no {}", call.takes);
+                    json!(Refused { missing: call.permission(), error })
+                }
                 (_, answer) => known(answer),
             };
             if let Value::Object(item) = item {

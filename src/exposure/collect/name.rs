@@ -62,7 +62,7 @@ const NUMBERS: &[&str] = &[
 ];
 
 /// Members that are lists even when they are empty.
-const LISTS: &[&str] = &["LaunchPermissions", "CreateVolumePermissions"];
+const LISTS: &[&str] = &["CreateVolumePermissions", "ImageAncestryEntries", "LaunchPermissions"];
 
 /// `value` in the CLI's spelling. `ec2` renames its members too; `own` are the renames that only
 /// this call has, for EC2 calls different things by one name.

@@ -184,15 +184,7 @@ impl<'a> World<'a> {
             asked = true;
             for pair in pairs {
                 match is_pair(pair, print) {
-                    Some(true) => {
-                        known.account = Some(account.account.clone());
-                        known.owner = Some(format!("{} in {}", pair.key_name, region.region));
-                        known.state = State::Active;
-                        let carries = region.instances.listed().iter().filter(|instance| {
-                            instance.key_name.as_deref() == Some(&pair.key_name)
-                        });
-                        known.opens.extend(carries.map(|it| it.instance_id.clone()));
-                    }
+                    Some(true) => of_pair(account, region, pair, &mut known),
                     Some(false) => {}
                     None => told = false,
                 }
@@ -253,6 +245,15 @@ impl<'a> World<'a> {
         }
         known
     }
+}
+
+fn of_pair(account: &Account, region: &Region, pair: &KeyPair, known: &mut Known) {
+    known.account = Some(account.account.clone());
+    known.owner = Some(format!("{} in {}", pair.key_name, region.region));
+    known.state = State::Active;
+    let instances = region.instances.listed().iter();
+    let carries = instances.filter(|it| it.key_name.as_deref() == Some(&pair.key_name));
+    known.opens.extend(carries.map(|it| it.instance_id.clone()));
 }
 
 /// Whether a host of AWS names that region.
