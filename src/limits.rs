@@ -658,10 +658,6 @@ pub const HISTORY_FILES: usize = 750;
 pub const ANCESTRY_STEPS: usize = 32;
 // Key policies.
 
-/// Bytes of a key policy. KMS takes 32 KiB at most; a file of facts may have it indented.
-pub const POLICY_BYTES: usize = 256 * 1024;
-// Collecting and dating.
-
 /// Pages of one list of AWS: the largest accounts have thousands of snapshots a page.
 pub const COLLECT_PAGES: usize = 10_000;
 

@@ -1,8 +1,8 @@
 //! The command line: one file per command. Nothing imports it.
 
-mod audit;
 mod acquire;
 mod answer;
+mod audit;
 #[cfg(feature = "aws")]
 mod aws;
 #[cfg(feature = "aws")]

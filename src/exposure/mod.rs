@@ -3,15 +3,15 @@
 //! [`facts`] are gathered by `collect`, the one place that asks AWS; what follows from them is
 //! decided without it, in builds that have no SDK too.
 
-pub mod audit;
 pub mod acquire;
+pub mod audit;
 #[cfg(feature = "aws")]
 pub mod collect;
 pub mod disk;
 pub mod facts;
 pub mod kms;
-pub mod preshare;
 pub mod owner;
+pub mod preshare;
 mod refusal;
 pub mod remediate;
 pub mod shell;

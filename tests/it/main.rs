@@ -6,9 +6,9 @@
 mod acceptance;
 mod answers;
 mod artifacts;
-mod contents_images;
 mod audit;
 mod audit_command;
+mod contents_images;
 mod damage;
 mod docs;
 #[cfg(feature = "aws")]
