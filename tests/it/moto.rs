@@ -1,6 +1,8 @@
 //! From an account to what follows from it: `collect`, `exposure` and `owner` against moto, which
 //! is not ours. `testdata/moto/serve.py` seeds it; what moto lacks must become unknown.
 
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader};
