@@ -56,10 +56,11 @@ pub fn create_new(path: &Path) -> Result<impl Write> {
 pub fn append(path: &Path, kept: bool) -> Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).mode(0o600);
-    match kept {
-        true => options.append(true),
-        false => options.write(true).truncate(true),
-    };
+    if kept {
+        options.append(true);
+    } else {
+        options.write(true).truncate(true);
+    }
     options.open(path).map_err(|cause| refuse(path, cause))
 }
 

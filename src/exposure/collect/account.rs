@@ -114,9 +114,10 @@ fn access_keys(client: &Client<'_>, plan: &Plan, iam: &Iam) -> Asked<Vec<AccessK
         let found: Vec<&String> = plan.leaked.iter().collect();
         let keys: Vec<Value> = several(&found, |id| used(client, json!({"AccessKeyId": id})));
         let named = |key: &Value| key.get("UserName").is_some();
-        return match keys.iter().any(named) {
-            true => typed(&calls::KEY_LAST_USED, Ok(keys.into_iter().filter(named).collect())),
-            false => Asked::refused(&calls::ACCESS_KEYS.permission(), "the users are not known"),
+        return if keys.iter().any(named) {
+            typed(&calls::KEY_LAST_USED, Ok(keys.into_iter().filter(named).collect()))
+        } else {
+            Asked::refused(&calls::ACCESS_KEYS.permission(), "the users are not known")
         };
     };
     let lists: Result<Vec<Vec<Value>>, Refused> = several(users, |user| {

@@ -98,15 +98,12 @@ fn unescape(text: &str, to: &mut String) {
     while let Some((before, after)) = rest.split_once('&') {
         to.push_str(before);
         let entity = after.split_once(';').and_then(|(name, after)| Some((entity(name)?, after)));
-        match entity {
-            Some((found, after)) => {
-                to.push(found);
-                rest = after;
-            }
-            None => {
-                to.push('&');
-                rest = after;
-            }
+        if let Some((found, after)) = entity {
+            to.push(found);
+            rest = after;
+        } else {
+            to.push('&');
+            rest = after;
         }
     }
     to.push_str(rest);

@@ -188,10 +188,8 @@ fn weigh(documents: &[(String, Option<Document>)]) -> Verdict {
     }
     let answer = match (denied, reach) {
         (true, _) => Answer::No,
-        (_, Reach::Everything) => match conditional_denial(&because) {
-            true => Answer::Unknown,
-            false => Answer::Yes,
-        },
+        (_, Reach::Everything) if conditional_denial(&because) => Answer::Unknown,
+        (_, Reach::Everything) => Answer::Yes,
         (_, Reach::Itself) if !doubt => Answer::Yes,
         (_, Reach::Itself | Reach::Perhaps) => Answer::Unknown,
         (_, Reach::Little) if doubt => Answer::Unknown,
