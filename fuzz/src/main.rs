@@ -2,16 +2,18 @@
 //!
 //! `AMISWEEP_FUZZ_TARGET` names the target. Without it the program lists the targets; with
 //! `AMISWEEP_FUZZ_SEEDS` it writes the target's seeds into that directory. The targets come from
-//! amisweep's own tables, and their disks and files from `testdata`: a new driver, volume system
-//! or artifact is fuzzed without a line here.
+//! amisweep's own tables, and their disks and files from `testdata`: a new driver, volume system,
+//! artifact or unpacker is fuzzed without a line here.
 
 #![no_main]
 
+mod container;
 mod disk;
 mod output;
 mod text;
 
 use amisweep::artifact::ARTIFACTS;
+use amisweep::content::UNPACKERS;
 use amisweep::filesystem::DRIVERS;
 use amisweep::volume::VOLUME_SYSTEMS;
 use libfuzzer_sys::fuzz_target;
@@ -43,6 +45,10 @@ fn targets() -> Vec<Entry> {
     for artifact in ARTIFACTS {
         let make = move || Box::new(text::ArtifactTarget::new(artifact)) as Box<dyn Target>;
         targets.push((format!("artifact-{}", artifact.name), Box::new(make)));
+    }
+    for unpacker in UNPACKERS {
+        let make = move || Box::new(container::ContainerTarget(unpacker)) as Box<dyn Target>;
+        targets.push((format!("content-{}", unpacker.name), Box::new(make)));
     }
     targets.push(("recognise".into(), Box::new(|| Box::new(disk::DiskTarget::recognise()))));
     targets.push(("sweep".into(), Box::new(|| Box::new(disk::DiskTarget::sweep()))));

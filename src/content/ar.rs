@@ -29,6 +29,7 @@ fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
         let header = front.peek(HEADER.saturating_add(1)).map_err(failed)?;
         let header = header.get(usize::from(odd != 0)..).unwrap_or_default().to_vec();
         if header.iter().all(|byte| matches!(byte, b'\n' | 0)) {
+            front.skip(odd).map_err(failed)?;
             return front.rest(out);
         }
         let Some(header) = header.get(..HEADER).filter(|header| header.ends_with(b"`\n")) else {

@@ -137,17 +137,16 @@ impl<'a> Lzw<'a> {
 
 impl Read for Lzw<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let (longest, clears) = match self.header {
-            Some(header) => header,
-            None => {
-                let header = self.front.take_vec(3)?;
-                let flags = header.get(2).copied().ok_or(io::ErrorKind::UnexpectedEof)?;
-                let clears = flags & 0x80 != 0;
-                if clears {
-                    self.table.push((0, 0));
-                }
-                *self.header.insert((u32::from(flags & 0x1f), clears))
+        let (longest, clears) = if let Some(header) = self.header {
+            header
+        } else {
+            let header = self.front.take_vec(3)?;
+            let flags = header.get(2).copied().ok_or(io::ErrorKind::UnexpectedEof)?;
+            let clears = flags & 0x80 != 0;
+            if clears {
+                self.table.push((0, 0));
             }
+            *self.header.insert((u32::from(flags & 0x1f), clears))
         };
         let mut filled = 0usize;
         for to in &mut *buf {

@@ -18,6 +18,9 @@ const LEGACY: &[u8] = b"\x02\x21\x4c\x18";
 /// Bytes that a block of the first version unpacks to.
 const LEGACY_BLOCK: usize = 8 << 20;
 
+/// And what that may take when it cannot be packed.
+const LEGACY_PACKED: usize = LEGACY_BLOCK + LEGACY_BLOCK / 255 + 16;
+
 /// How far a block reaches back into those before it.
 const REACH: usize = 64 << 10;
 
@@ -49,6 +52,7 @@ pub(super) struct Lz4<'a> {
 }
 
 #[derive(Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "they are the format's")]
 struct Frame {
     legacy: bool,
     /// The most that a block unpacks to.
@@ -76,10 +80,8 @@ impl<'a> Lz4<'a> {
         }
         if is_skipped(&header) {
             let len = u32_le(&header, 4).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-            return match self.front.skip(u64::from(len).saturating_add(8))? {
-                true => Ok(()),
-                false => Err(io::ErrorKind::UnexpectedEof.into()),
-            };
+            let whole = self.front.skip(u64::from(len).saturating_add(8))?;
+            return if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
         let [_, _, _, _, flags, sizes, ..] = *header else {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -114,11 +116,7 @@ impl<'a> Lz4<'a> {
             return if ended { Ok(false) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         };
         // Nothing tells the end of a legacy frame but that what follows is no length.
-        let most = if frame.legacy {
-            frame.most.saturating_add(frame.most / 255 + 16)
-        } else {
-            frame.most
-        };
+        let most = if frame.legacy { LEGACY_PACKED } else { frame.most };
         let len = usize::try_from(word & 0x7fff_ffff).unwrap_or(usize::MAX);
         if frame.legacy && (len > most || word >> 31 != 0) {
             return Ok(false);

@@ -20,7 +20,7 @@ fn applies(head: &Head<'_>) -> bool {
         return false;
     };
     let begins = head.bytes.get(13) == Some(&0);
-    let rounded = dictionary.count_ones() == 1
+    let rounded = dictionary.is_power_of_two()
         || (dictionary.count_ones() == 2 && dictionary & (dictionary << 1) != 0);
     let fits = size == u64::MAX || size < 1 << 38;
     let named = head.name.to_ascii_lowercase().ends_with(b".lzma");

@@ -2,6 +2,7 @@
 
 use super::{Found, Given, Head, Open, Siblings, failed, opener};
 use crate::locator::{Area, Locator, Printable};
+use std::fmt::Write as _;
 
 /// One line for each thing that the unpacker of `bytes` hands out: `format:name = text` for a
 /// member, with its facts behind it, and `format:name: Kind` for what was not read, by its error's
@@ -28,7 +29,7 @@ pub(super) fn beside(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Vec<St
                 let read = member.bytes.read_to_end(&mut text);
                 let mut line = format!("{} = {}", label(member.name), Printable(&text));
                 for (name, value) in member.facts {
-                    line += &format!(" {name}={value}");
+                    let _ = write!(line, " {name}={value}");
                 }
                 lines.push(line);
                 if let Err(error) = read {

@@ -250,13 +250,16 @@ pub(super) struct Codec<'a, D> {
 pub(super) struct Streams<'a, D> {
     codec: Codec<'a, D>,
     now: Option<D>,
+    /// Where it begins.
+    begun: u64,
     front: Option<Front<'a>>,
     error: Option<io::Error>,
 }
 
 impl<'a, D: Read> Streams<'a, D> {
     pub(super) fn new(front: Front<'a>, codec: Codec<'a, D>) -> Streams<'a, D> {
-        Streams { now: Some((codec.new)(front)), codec, front: None, error: None }
+        let begun = front.at();
+        Streams { now: Some((codec.new)(front)), begun, codec, front: None, error: None }
     }
 
     /// Hand out the streams, then what stands behind them.
@@ -270,6 +273,10 @@ impl<'a, D: Read> Streams<'a, D> {
     fn next(&mut self, mut front: Front<'a>) -> io::Result<()> {
         front.skip_zeros()?;
         if self.error.is_some() {
+            // A stream that fails at once may have taken nothing.
+            if front.at() == self.begun {
+                front.consume(1);
+            }
             while front.skip_to(self.codec.magic)? {
                 if (self.codec.begins)(front.peek(16)?) {
                     break;
@@ -278,6 +285,7 @@ impl<'a, D: Read> Streams<'a, D> {
             }
         }
         if (self.codec.begins)(front.peek(16)?) {
+            self.begun = front.at();
             self.now = Some((self.codec.new)(front));
         } else {
             self.front = Some(front);
@@ -293,7 +301,7 @@ impl<D: Read> Read for Streams<'_, D> {
                 Ok(len) if len > 0 || buf.is_empty() => return Ok(len),
                 Ok(_) => {}
                 // Of the bytes below: there is no going on.
-                Err(error) if error.get_ref().is_some_and(|e| e.is::<crate::error::Error>()) => {
+                Err(error) if is_ours(&error) => {
                     self.now = None;
                     return Err(error);
                 }
@@ -308,6 +316,11 @@ impl<D: Read> Read for Streams<'_, D> {
             None => Ok(0),
         }
     }
+}
+
+/// Whether an error is of the bytes below, or a bound, and not of the stream's own format.
+pub(super) fn is_ours(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>)
 }
 
 /// A decoder that is handed its input.

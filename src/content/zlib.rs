@@ -17,7 +17,7 @@ fn applies(head: &Head<'_>) -> bool {
     let [0x78, second, ..] = *head.bytes else { return false };
     // The method and window that everybody uses; a multiple of 31; no dictionary.
     let header = u16::from_be_bytes([0x78, second]);
-    if header % 31 != 0 || second & 0x20 != 0 {
+    if !header.is_multiple_of(31) || second & 0x20 != 0 {
         return false;
     }
     let mut unpacked = [0; 1024];

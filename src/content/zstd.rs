@@ -60,10 +60,8 @@ impl<'a> Zstd<'a> {
         let header = self.front.peek(18)?;
         if is_skipped(header) {
             let len = u32_le(header, 4).map_err(io::Error::other)?;
-            return match self.front.skip(u64::from(len).saturating_add(8))? {
-                true => Ok(()),
-                false => Err(io::ErrorKind::UnexpectedEof.into()),
-            };
+            let whole = self.front.skip(u64::from(len).saturating_add(8))?;
+            return if whole { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
         // The decoder keeps as many bytes as the header asks for.
         if window(header).map_err(|_| io::ErrorKind::UnexpectedEof)? > limits::ZSTD_WINDOW_BYTES {
@@ -150,6 +148,16 @@ mod tests {
             (b"\x28\xb5\x2f\xfd\xe0\0\0\0\0\0\x01\0\0", 1 << 40),
         ] {
             assert_eq!(window(header).unwrap(), expected, "{header:?}");
+        }
+    }
+
+    /// It was begun again and again where it failed.
+    #[test]
+    fn a_header_that_is_damaged_is_left_behind() {
+        let bytes = b"\x28\xb5\x2f\xfd\x08\x20\x00\x01\x00\x00";
+        for len in 4..=bytes.len() {
+            let lines = crate::content::probe::listing("x", &bytes[..len]);
+            assert!(lines.len() <= 2 && lines[0] == "zstd = ", "{lines:?}");
         }
     }
 }

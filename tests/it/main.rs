@@ -9,6 +9,7 @@ mod artifacts;
 mod audit;
 mod audit_command;
 mod contents_images;
+mod contents_archives;
 mod damage;
 mod docs;
 #[cfg(feature = "aws")]

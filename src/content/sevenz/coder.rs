@@ -99,8 +99,7 @@ fn make<'a>(coder: &Coder, mut inputs: Vec<Stream<'a>>, size: u64) -> Result<Str
         }
         _ => {
             let what = "a 7z archive is packed by a method that is not read";
-            let id: String = coder.id.iter().map(|byte| format!("{byte:02x}")).collect();
-            return Err(Error::unsupported(what).detail(id));
+            return Err(Error::unsupported(what).detail(format_args!("{:02x?}", coder.id)));
         }
     })
 }

@@ -324,7 +324,7 @@ fn files(rest: &mut Rest<'_>, archive: &mut Archive) -> Result<()> {
         let mut value = Rest(rest.take(len)?);
         match property {
             EMPTY => {
-                archive.empty = value.take(count.div_ceil(8).try_into().unwrap_or(0))?.to_vec()
+                archive.empty = value.take(count.div_ceil(8).try_into().unwrap_or(0))?.to_vec();
             }
             NAMES => {
                 value.inside()?;

@@ -182,14 +182,14 @@ impl Archive<'_> {
             None
         });
         let whole = match map.filter(|map| map.holds() && map.data() <= left) {
-            Some(map) => self.sparse(about, map, left, out)?,
+            Some(mut map) => self.sparse(about, &mut map, left, out)?,
             None => self.front.member(about, left, out)?,
         };
         Ok(whole && self.front.skip(padded(size).saturating_sub(size)).map_err(failed)?)
     }
 
     /// Hand out a sparse file whose data takes `left` bytes; whether all of it was there.
-    fn sparse(&mut self, about: About<'_>, mut map: Map, left: u64, out: Out<'_>) -> Result<bool> {
+    fn sparse(&mut self, about: About<'_>, map: &mut Map, left: u64, out: Out<'_>) -> Result<bool> {
         let from = From::Packed(Run::new(self.front.at(), left));
         let name = about.name.unwrap_or_default();
         let shortened = map.shorten();
@@ -198,7 +198,7 @@ impl Archive<'_> {
             Some(Part { name: name.to_vec(), run, from: From::Somewhere })
         };
         let mut data = self.front.by_ref().take(left);
-        let mut bytes = Sparse::new(&mut data, &map);
+        let mut bytes = Sparse::new(&mut data, map);
         let about = About { size: Some(map.size), ..about };
         let mut member: Member<'_> = about.member(from, &mut bytes);
         if shortened.is_some() {

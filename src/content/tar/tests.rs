@@ -13,7 +13,9 @@ pub(super) fn entry(kind: u8, name: &str, data: &[u8], set: &[(usize, &[u8])]) -
     put(136, b"14000000000\0");
     put(156, &[kind]);
     put(257, b"ustar\x0000");
-    set.iter().for_each(|(at, bytes)| put(*at, bytes));
+    for (at, bytes) in set {
+        put(*at, bytes);
+    }
     put(148, b"        ");
     let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
     block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());

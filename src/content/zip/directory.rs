@@ -31,7 +31,7 @@ impl Directory {
         let tail = read_vec(bytes, start, usize::try_from(len).unwrap_or(0))?;
         for at in memchr::memmem::rfind_iter(&tail, END) {
             let record = tail.get(at..).unwrap_or_default();
-            let comment = u16_le(record, 20).map(usize::from).unwrap_or(0);
+            let comment = u16_le(record, 20).map_or(0, usize::from);
             let Some(comment) = record.get(END_BYTES..).and_then(|rest| rest.get(..comment)) else {
                 continue;
             };

@@ -167,25 +167,25 @@ impl Archive<'_> {
         let mut before = None;
         for entry in batch.drain(..) {
             // The same member under two names.
-            if before.replace(entry.at) == Some(entry.at) && entry.packed > 0 {
+            let same = Some((entry.at, entry.packed, entry.method));
+            if std::mem::replace(&mut before, same) == same && entry.packed > 0 {
                 continue;
             }
             self.between(entry.at, out)?;
-            let many =
-                || Error::new(ErrorKind::Limit, "members of a zip archive share their bytes");
-            self.left = self.left.checked_sub(entry.packed).ok_or_else(many)?;
-            match self.data(&entry) {
-                Ok(data) => {
-                    self.end = self.end.max(data.saturating_add(entry.packed));
-                    if !entry.is_folder() {
-                        let packed = Span::new(self.bytes, data, entry.packed);
-                        entry.hand_out(packed, entry.from(data), out)?;
-                    }
-                }
+            let data = match self.data(&entry) {
+                Ok(data) => data,
                 Err(error) => {
-                    let name = Some(&*entry.name);
-                    out(Found::Closed { name, error })?;
+                    out(Found::Closed { name: Some(&entry.name), error })?;
+                    continue;
                 }
+            };
+            let shared = "members of a zip archive share their bytes";
+            let shared = || Error::new(ErrorKind::Limit, shared);
+            self.left = self.left.checked_sub(entry.packed).ok_or_else(shared)?;
+            self.end = self.end.max(data.saturating_add(entry.packed));
+            if !entry.is_folder() {
+                let packed = Span::new(self.bytes, data, entry.packed);
+                entry.hand_out(packed, entry.from(data), out)?;
             }
         }
         Ok(())
@@ -225,10 +225,8 @@ impl Archive<'_> {
     /// Whether a gap holds more than zeros and the sizes of the member before it.
     fn is_more(&self, gap: Run) -> Result<bool> {
         let bytes = read_vec(self.bytes, gap.start, usize::try_from(gap.len).unwrap_or(0))?;
-        let sizes = match bytes.starts_with(DESCRIPTOR) {
-            true => bytes.len() <= 24,
-            false => bytes.len() == 12 || bytes.len() == 20,
-        };
+        let marked = bytes.starts_with(DESCRIPTOR);
+        let sizes = marked && bytes.len() <= 24 || matches!(bytes.len(), 12 | 20);
         Ok(!sizes && bytes.iter().any(|byte| *byte != 0))
     }
 }

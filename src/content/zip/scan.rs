@@ -8,7 +8,7 @@ use crate::bytes::{u16_le, u32_le, u64_le};
 use crate::content::bzip2::bzip2;
 use crate::content::deflate::Inflate;
 use crate::content::notes::Notes;
-use crate::content::stream::{About, Front, Stepped};
+use crate::content::stream::{About, Front, Stepped, is_ours};
 use crate::content::{Found, From, Member, Out, failed};
 use crate::error::{Error, Result};
 use crate::limits;
@@ -150,9 +150,7 @@ fn unsized_member<'a>(
 /// whoever read it.
 fn drain(bytes: &mut dyn Read) -> Result<()> {
     match io::copy(bytes, &mut io::sink()) {
-        Err(error) if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => {
-            Err(failed(error))
-        }
+        Err(error) if is_ours(&error) => Err(failed(error)),
         _ => Ok(()),
     }
 }

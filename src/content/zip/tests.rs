@@ -51,7 +51,7 @@ fn stored(name: &str, data: &[u8]) -> Vec<u8> {
 #[test]
 fn what_the_directory_forgot_is_read() {
     let (a, b) = (stored("a", b"first"), stored("b", b"second"));
-    let members = [a.clone(), b, b"something between that is no member".to_vec()].concat();
+    let members = [a, b, b"something between that is no member".to_vec()].concat();
     let bytes = archive(&members, &[entry("a", 0, 5, b"first")]);
     let between = "zip = something between that is no member";
     assert_eq!(listing("x", &bytes), ["zip:a = first", "zip:b = second", between]);
