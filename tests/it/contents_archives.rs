@@ -144,15 +144,16 @@ fn what_is_planted_in_archives_is_found_where_it_stands() {
         let found = places(&outcome, seed);
         assert!(found.iter().any(|found| found == place), "{place} is not in {found:?}");
     };
-    at(1, "dir:/home.tar.gz!gzip!tar:etc/app.env@18+40");
+    at(1, "dir:home.tar.gz!gzip!tar:etc/app.env@18+40");
     // One place, and the archive's own view of it.
-    assert_eq!(places(&outcome, 2), ["dir:/plain.tar!tar:etc/app.env@18+40"]);
-    at(3, "dir:/log.zst!zstd@18+40");
-    at(4, "dir:/app.war!zip:WEB-INF/web.properties@18+40");
-    at(5, "dir:/nested.tar!tar:a.zip!zip:lib/inner.jar!zip:app.properties@18+40");
-    at(6, "dir:/object!zlib@18+40");
-    at(7, "dir:/twice.gz.gz!gzip!gzip@18+40");
-    at(9, "dir:/stub.jar!zip:a@18+40");
+    assert_eq!(places(&outcome, 2), ["dir:plain.tar!tar:etc/app.env@18+40"]);
+    at(3, "dir:log.zst!zstd@18+40");
+    at(4, "dir:app.war!zip:WEB-INF/web.properties@18+40");
+    at(5, "dir:nested.tar!tar:a.zip!zip:lib/inner.jar!zip:app.properties@18+40");
+    at(6, "dir:object!zlib@18+40");
+    at(7, "dir:twice.gz.gz!gzip!gzip@18+40");
+    at(8, "dir:cut.zip!zip:a@18+40");
+    at(9, "dir:stub.jar!zip:a@18+40");
     assert!(outcome.coverage.contents(Class::Corrupt) > 0);
     assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
 }
@@ -160,7 +161,9 @@ fn what_is_planted_in_archives_is_found_where_it_stands() {
 /// A long time ago these took scanners down.
 #[test]
 fn hostile_containers_are_bounded_and_told() {
-    let zeros = gzip(&vec![0; 400 << 20]);
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(&vec![0; 16 << 20]).unwrap();
+    let bomb = bomb.finish().unwrap().repeat(40);
     let mut deep = token(1).into_bytes();
     for _ in 0..42 {
         deep = gzip(&deep);
@@ -176,12 +179,12 @@ fn hostile_containers_are_bounded_and_told() {
     huge[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
     let root = folder(&[("deep.gz", deep), ("names.tar", names), ("huge.tar", huge)]);
     let outcome = swept(root.path());
-    assert_eq!(places(&outcome, 2), ["dir:/names.tar!tar:../../../etc/passwd@0+40"]);
-    assert_eq!(places(&outcome, 3), ["dir:/huge.tar!tar:huge@0+40"]);
+    assert_eq!(places(&outcome, 2), ["dir:names.tar!tar:../../../etc/passwd@0+40"]);
+    assert_eq!(places(&outcome, 3), ["dir:huge.tar!tar:huge@0+40"]);
     assert_eq!(outcome.coverage.contents(Class::Limit), 1, "{:?}", outcome.coverage.errors());
     assert!(!outcome.coverage.complete());
 
-    let root = folder(&[("bomb.gz", zeros)]);
+    let root = folder(&[("bomb.gz", bomb)]);
     let outcome = swept(root.path());
     assert_eq!(outcome.coverage.contents(Class::Limit), 1, "{:?}", outcome.coverage.errors());
     assert!(!outcome.coverage.complete());
@@ -196,9 +199,9 @@ fn deep() -> bool {
 }
 
 fn run(script: &str, folder: &Path) {
-    let done = Command::new("bash").args(["-euc", script]).current_dir(folder);
-    let status = { done }.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-    assert!(status.success(), "{script}");
+    let mut shell = Command::new("bash");
+    shell.args(["-euc", script]).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(shell.status().unwrap().success(), "{script}");
 }
 
 /// What the tools make of a whole tree with the secret in it.
@@ -229,7 +232,7 @@ fn deep_what_the_tools_pack_is_found() {
         let script = script.replace("../out", out.path().to_str().unwrap());
         run(&script, tree.path());
         let outcome = swept(out.path());
-        let expected = format!("dir:/{place}@6+40");
+        let expected = format!("dir:{place}@6+40");
         assert_eq!(places(&outcome, seed), [expected], "{:?}", outcome.coverage.errors());
         assert!(outcome.coverage.complete(), "{script}: {:?}", outcome.coverage.errors());
     }

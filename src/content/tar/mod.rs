@@ -189,7 +189,13 @@ impl Archive<'_> {
     }
 
     /// Hand out a sparse file whose data takes `left` bytes; whether all of it was there.
-    fn sparse(&mut self, about: About<'_>, map: &mut Map, left: u64, out: Out<'_>) -> Result<bool> {
+    fn sparse(
+        &mut self,
+        mut about: About<'_>,
+        map: &mut Map,
+        left: u64,
+        out: Out<'_>,
+    ) -> Result<bool> {
         let from = From::Packed(Run::new(self.front.at(), left));
         let name = about.name.unwrap_or_default();
         let shortened = map.shorten();
@@ -199,7 +205,7 @@ impl Archive<'_> {
         };
         let mut data = self.front.by_ref().take(left);
         let mut bytes = Sparse::new(&mut data, map);
-        let about = About { size: Some(map.size), ..about };
+        about.size = Some(map.size);
         let mut member: Member<'_> = about.member(from, &mut bytes);
         if shortened.is_some() {
             member.parts = Some(&parts);
