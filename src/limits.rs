@@ -499,6 +499,10 @@ pub const DICTIONARY_KIB: u32 = 66 * 1024;
 /// taken only as far as bytes are unpacked.
 pub const ZSTD_WINDOW_BYTES: u64 = 128 * 1024 * 1024;
 
+/// How often a compressed file is read on behind damage. Making a decoder costs more than many
+/// bytes do.
+pub const STREAM_RESTARTS: usize = 1_000;
+
 /// Link targets, attributes and comments that are gathered before they are searched.
 pub const NOTES: usize = 1024;
 

@@ -17,8 +17,7 @@ fn applies(head: &Head<'_>) -> bool {
 }
 
 fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
-    let codec =
-        Codec { magic: &[0x1f, 0x9d], begins: |_| false, new: Lzw::new, end: |lzw| lzw.front };
+    let codec = Codec { magic: b"", begins: |_| false, new: Lzw::new, end: |lzw| lzw.front };
     Streams::new(Front::new(bytes), codec).hand_out(out)
 }
 

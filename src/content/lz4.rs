@@ -34,7 +34,7 @@ fn begins(bytes: &[u8]) -> bool {
 }
 
 fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
-    let codec = Codec { magic: b"\x4d\x18", begins, new: Lz4::new, end: |lz4| lz4.front };
+    let codec = Codec { magic: MAGIC, begins, new: Lz4::new, end: |lz4| lz4.front };
     Streams::new(Front::new(bytes), codec).hand_out(out)
 }
 

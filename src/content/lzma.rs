@@ -29,7 +29,7 @@ fn applies(head: &Head<'_>) -> bool {
 
 fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec {
-        magic: b"\x5d",
+        magic: b"",
         begins: |_| false,
         new: |front| {
             let stream = LzmaStream::new_mem_limit(limits::DICTIONARY_KIB, None);

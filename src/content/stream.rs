@@ -11,9 +11,10 @@ use std::io::{self, BufRead, Read};
 /// looked at.
 pub(super) struct Front<'a> {
     bytes: Box<dyn Read + 'a>,
-    /// Bytes read and not yet taken, from `start` on.
+    /// Room for bytes; those from `start` to `end` were read and not yet taken.
     buf: Vec<u8>,
     start: usize,
+    end: usize,
     at: u64,
     ended: bool,
     /// Why the bytes could not be read on: some decoders keep that for themselves.
@@ -23,7 +24,7 @@ pub(super) struct Front<'a> {
 impl<'a> Front<'a> {
     pub(super) fn new(bytes: impl Read + 'a) -> Front<'a> {
         let bytes = Box::new(bytes);
-        Front { bytes, buf: Vec::new(), start: 0, at: 0, ended: false, error: None }
+        Front { bytes, buf: Vec::new(), start: 0, end: 0, at: 0, ended: false, error: None }
     }
 
     /// Where the next byte stands.
@@ -32,28 +33,35 @@ impl<'a> Front<'a> {
     }
 
     fn ready(&self) -> &[u8] {
-        self.buf.get(self.start..).unwrap_or_default()
+        self.buf.get(self.start..self.end).unwrap_or_default()
     }
 
     /// The next `len` bytes, or all there are.
     pub(super) fn peek(&mut self, len: usize) -> io::Result<&[u8]> {
         while self.ready().len() < len && !self.ended {
-            self.more(len)?;
+            self.more()?;
         }
         let ready = self.ready();
         Ok(ready.get(..len).unwrap_or(ready))
     }
 
-    /// Read once, with room for `len` bytes at least.
-    fn more(&mut self, len: usize) -> io::Result<()> {
-        self.buf.drain(..self.start);
-        self.start = 0;
-        let held = self.buf.len();
-        self.buf.resize(len.max(limits::STREAM_BYTES).max(held), 0);
-        let read = self.bytes.read(self.buf.get_mut(held..).unwrap_or_default());
-        self.buf.truncate(held.saturating_add(*read.as_ref().unwrap_or(&0)));
-        match read {
-            Ok(len) => self.ended = len == 0,
+    /// Read once. Memory is taken as bytes come, and they are moved only when as many were taken:
+    /// a container that is looked at byte by byte must not be copied for each.
+    fn more(&mut self) -> io::Result<()> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.start >= limits::STREAM_BYTES {
+            self.buf.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end.saturating_sub(self.start));
+        }
+        if self.end == self.buf.len() {
+            self.buf.resize(self.end.saturating_add(limits::STREAM_BYTES), 0);
+        }
+        match self.bytes.read(self.buf.get_mut(self.end..).unwrap_or_default()) {
+            Ok(len) => {
+                self.ended = len == 0;
+                self.end = self.end.saturating_add(len).min(self.buf.len());
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(self.failing(error)),
         }
@@ -170,7 +178,7 @@ impl Read for Front<'_> {
 impl BufRead for Front<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.ready().is_empty() && !self.ended {
-            self.more(0)?;
+            self.more()?;
         }
         Ok(self.ready())
     }
@@ -237,7 +245,7 @@ impl Read for Span<'_> {
 
 /// A decoder of one compressed stream that knows where it ends.
 pub(super) struct Codec<'a, D> {
-    /// What every stream begins with.
+    /// What every stream begins with; empty where that says too little to be looked for.
     pub(super) magic: &'static [u8],
     /// Whether a stream begins here, by more than that.
     pub(super) begins: fn(&[u8]) -> bool,
@@ -254,12 +262,21 @@ pub(super) struct Streams<'a, D> {
     begun: u64,
     front: Option<Front<'a>>,
     error: Option<io::Error>,
+    /// How often it may still be begun behind damage.
+    restarts: usize,
 }
 
 impl<'a, D: Read> Streams<'a, D> {
     pub(super) fn new(front: Front<'a>, codec: Codec<'a, D>) -> Streams<'a, D> {
         let begun = front.at();
-        Streams { now: Some((codec.new)(front)), begun, codec, front: None, error: None }
+        Streams {
+            now: Some((codec.new)(front)),
+            begun,
+            codec,
+            front: None,
+            error: None,
+            restarts: limits::STREAM_RESTARTS,
+        }
     }
 
     /// Hand out the streams, then what stands behind them.
@@ -273,6 +290,9 @@ impl<'a, D: Read> Streams<'a, D> {
     fn next(&mut self, mut front: Front<'a>) -> io::Result<()> {
         front.skip_zeros()?;
         if self.error.is_some() {
+            let left = self.restarts.checked_sub(1).filter(|_| !self.codec.magic.is_empty());
+            let Some(left) = left else { return Ok(()) };
+            self.restarts = left;
             // A stream that fails at once may have taken nothing.
             if front.at() == self.begun {
                 front.consume(1);

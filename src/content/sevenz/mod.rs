@@ -117,6 +117,9 @@ impl Reading<'_> {
         files: &[(u64, Option<u32>)],
         out: Out<'_>,
     ) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
         let mut stream = coder::stream(self.bytes, folder, packed);
         let from = From::Packed(Run::between(packed.at, packed.end));
         for (size, crc) in files {
