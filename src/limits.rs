@@ -551,7 +551,7 @@ pub const SQLITE_RECORD_HEADER_BYTES: usize = 64 * 1024;
 /// Tables and indexes of a database.
 pub const SQLITE_TABLES: usize = 10_000;
 
-/// Columns of a table; SQLite itself allows 2,000 unless it was built for more.
+/// Columns of a table; `SQLite` itself allows 2,000 unless it was built for more.
 pub const SQLITE_COLUMNS: usize = 32_767;
 
 /// Bytes of a `CREATE` statement. Of a longer one the columns have numbers for names.
@@ -610,6 +610,9 @@ pub const GIT_PATH_DEPTH: usize = 128;
 
 /// Objects that are read from outside a pack, to know what leads into it.
 pub const GIT_OUTSIDE: usize = 4096;
+
+/// Bytes of these.
+pub const GIT_OUTSIDE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Refs of a repository, and the entries of its logs.
 pub const GIT_REFS: usize = 20_000;

@@ -10,6 +10,8 @@ mod audit;
 mod audit_command;
 mod contents_images;
 mod contents_archives;
+mod contents_git;
+mod contents_sqlite;
 mod damage;
 mod docs;
 #[cfg(feature = "aws")]

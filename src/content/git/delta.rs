@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(own(&delta), b"\n you");
         assert_eq!(apply(base, &delta, 8).unwrap_err().kind(), ErrorKind::Limit);
         for cut in 0..delta.len() {
-            assert!(apply(base, &delta[..cut], 99).is_err());
+            assert!(apply(base, delta.get(..cut).unwrap(), 99).is_err());
         }
         assert!(apply(b"hello", &delta, 99).is_err());
         assert!(apply(base, &[11, 5, 0x91, 9, 5], 99).is_err());

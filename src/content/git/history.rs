@@ -75,7 +75,8 @@ struct Known {
 pub(super) struct About {
     pub(super) path: Option<Vec<u8>>,
     pub(super) commit: Option<Id>,
-    pub(super) in_head: Option<bool>,
+    /// For a file: whether the commit that is checked out has it.
+    pub(super) in_head: Option<&'static str>,
     /// What keeps it, where the refs are known.
     pub(super) kept: Option<Kept>,
 }
@@ -90,12 +91,9 @@ impl About {
         if let Some(commit) = &self.commit {
             facts.push(("commit", object::hex(commit)));
         }
-        let in_head = match self.in_head {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "unknown",
-        };
-        facts.push(("in_head", in_head.to_owned()));
+        if let Some(in_head) = self.in_head {
+            facts.push(("in_head", in_head.to_owned()));
+        }
         match self.kept {
             Some(Kept::Nothing) => facts.push(("dangling", "yes".to_owned())),
             Some(Kept::Reflog) => facts.push(("kept_by", "reflog".to_owned())),
@@ -138,10 +136,11 @@ impl History {
         }
         for number in 0..objects.count {
             let unseen = history.node(number).is_some_and(|node| !node.seen);
-            if unseen && (objects.kind)(number) == Some(Kind::Tree) {
-                if let Some(id) = (objects.id)(number) {
-                    history.walk(objects, &id, NONE);
-                }
+            if unseen
+                && (objects.kind)(number) == Some(Kind::Tree)
+                && let Some(id) = (objects.id)(number)
+            {
+                history.walk(objects, &id, NONE);
             }
         }
         if let Some(tree) = head {
@@ -230,11 +229,12 @@ impl History {
         let mut pending = vec![*root];
         let mut found = false;
         while let Some(id) = pending.pop() {
-            let Some((tree, bytes)) = self.tree(objects, &id) else { continue };
-            found = true;
-            if self.node(tree).is_some_and(|node| node.in_head) {
+            let number = self.number(objects, &id);
+            if number.and_then(|number| self.node(number)).is_some_and(|node| node.in_head) {
                 continue;
             }
+            let Some((tree, bytes)) = self.tree(objects, &id) else { continue };
+            found = true;
             if let Some(node) = self.node_mut(tree) {
                 node.in_head = true;
             }
@@ -258,7 +258,11 @@ impl History {
         About {
             path: self.path(node),
             commit: commit.map(|(id, _)| *id),
-            in_head: if node.in_head { Some(true) } else { self.head_known.then_some(false) },
+            in_head: Some(match (node.in_head, self.head_known) {
+                (true, _) => "yes",
+                (false, true) => "no",
+                (false, false) => "unknown",
+            }),
             kept: self.refs_known.then(|| commit.map_or(Kept::Nothing, |(_, kept)| *kept)),
         }
     }

@@ -104,7 +104,7 @@ fn repository(clues: &[&Clue], change: &mut dyn FnMut(Change)) {
             _ => continue,
         };
         for (name, value) in about.facts() {
-            if *kind != Kind::Commit || !matches!(name, "commit" | "in_head") {
+            if *kind != Kind::Commit || name != "commit" {
                 change(Change::Fact { at: clue.at.clone(), name, value });
             }
         }
@@ -128,7 +128,7 @@ fn refs(names: &BTreeMap<&[u8], &[u8]>) -> Refs {
             name if name.starts_with(b"refs/") => Kept::Refs,
             _ => Kept::Reflog,
         };
-        for word in value.split(|byte| byte.is_ascii_whitespace()) {
+        for word in value.split(u8::is_ascii_whitespace) {
             if let Some(id) = id(word) {
                 refs.keep(kept, id);
             }

@@ -49,7 +49,7 @@ fn is_bundle(head: &Head<'_>) -> bool {
 fn open_pack(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let folder = refs::repository(given.name).filter(|_| given.siblings.0.is_some());
     let refs = folder.map(|folder| refs::read(given.siblings, folder)).unwrap_or_default();
-    opened(Source::new(bytes, 0), (given, folder), refs, out)
+    opened(Source::new(bytes, 0), (given, folder), &refs, out)
 }
 
 /// A bundle: what it needs and what it brings, and then a pack.
@@ -71,14 +71,14 @@ fn open_bundle(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()
         }
     }
     let base = u64::try_from(end.saturating_add(2)).unwrap_or(u64::MAX);
-    opened(Source::new(bytes, base), (given, None), refs, out)
+    opened(Source::new(bytes, base), (given, None), &refs, out)
 }
 
 /// Open a pack, in the repository whose folder that is.
 fn opened(
     mut source: Source<'_>,
     (given, folder): (&Given<'_>, Option<&[u8]>),
-    refs: Refs,
+    refs: &Refs,
     out: Out<'_>,
 ) -> Result<()> {
     let count = pack::count(&mut source)?;
@@ -100,31 +100,41 @@ fn opened(
         }
         None => store.scanned(count),
     };
-    let history = history(&mut store, (given, folder), &refs);
+    let (history, read) = history(&mut store, (given, folder), refs);
     if let (Some(head), true) = (refs.head, history.head_known && folder.is_some()) {
         let key = folder.unwrap_or_default();
         let (at, key, value) = (given.at.clone(), key.into(), head.into());
         out(Found::Clue(Clue { kind: "git-head", at, key, value }))?;
     }
     let handed = objects(&mut store, &history, out)?;
-    damage.and(handed)
+    damage.and(read).and(handed)
 }
 
+/// What is known of the objects before they are handed out, and the first damage met.
 fn history(
     store: &mut Store<'_>,
     (given, folder): (&Given<'_>, Option<&[u8]>),
     refs: &Refs,
-) -> History {
+) -> (History, Result<()>) {
     let count = store.table.len();
     let store = RefCell::new(store);
-    let mut left = limits::GIT_OUTSIDE;
+    let (mut left, mut bytes) = (limits::GIT_OUTSIDE, limits::GIT_OUTSIDE_BYTES);
     let find = |id: &Id| store.borrow().table.find(id);
     let id = |number: u32| store.borrow().table.id(number);
     let kind = |number: u32| store.borrow().table.kind(number);
-    let mut read = |number: u32| store.borrow_mut().content(number).ok();
+    let mut damage = Ok(());
+    let mut read = |number: u32| match store.borrow_mut().content(number) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            damage = std::mem::replace(&mut damage, Ok(())).and(Err(error));
+            None
+        }
+    };
     let mut outside = |id: &Id| {
-        left = left.checked_sub(1)?;
-        refs::loose(given.siblings, folder?, id)
+        left = left.checked_sub(1).filter(|_| bytes > 0)?;
+        let found = refs::loose(given.siblings, folder?, id);
+        bytes = bytes.saturating_sub(found.as_ref().map_or(0, |(_, bytes)| bytes.len()));
+        found
     };
     let mut objects = Objects {
         count,
@@ -134,7 +144,8 @@ fn history(
         read: &mut read,
         outside: &mut outside,
     };
-    History::read(&mut objects, refs)
+    let history = History::read(&mut objects, refs);
+    (history, damage)
 }
 
 /// Hand out everything but the trees, each object behind what it is made from. The inner result

@@ -21,8 +21,8 @@ pub(super) fn read(siblings: Siblings<'_>, folder: &[u8]) -> Refs {
     let Some(head) = file(b"HEAD") else { return refs };
     let packed = file(b"packed-refs").unwrap_or_default();
     let packed: Vec<(Id, &[u8])> = lines(&packed).filter_map(packed_ref).collect();
-    for (id, _) in &packed {
-        refs.keep(Kept::Refs, *id);
+    for (id, name) in &packed {
+        refs.keep(if *name == b"refs/stash" { Kept::Stash } else { Kept::Refs }, *id);
     }
     let loose = |name: &[u8]| file(name).and_then(|text| unhex(&text));
     let current = head.strip_prefix(b"ref: ").map(<[u8]>::trim_ascii);

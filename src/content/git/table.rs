@@ -271,18 +271,26 @@ impl<'a> Store<'a> {
                 continue;
             };
             let data = next.checked_add(mark)?;
-            for back in (1..=31u64).rev() {
-                let start = data.saturating_sub(back);
-                let begins = start >= next
-                    && pack::head(&mut self.source, start).is_ok_and(|head| head.data == data);
-                if begins && *tries > 0 {
-                    *tries = tries.saturating_sub(1);
-                    if self.scan(start, false).is_ok() {
-                        return Some(start);
-                    }
-                }
+            if let Some(start) = self.begins(next, data, tries) {
+                return Some(start);
             }
             next = data.checked_add(1)?;
+        }
+        None
+    }
+
+    /// Where the object begins whose compressed bytes seem to begin at `data`.
+    fn begins(&mut self, after: u64, data: u64, tries: &mut usize) -> Option<u64> {
+        for back in (1..=31u64).rev() {
+            let start = data.checked_sub(back).filter(|start| *start >= after);
+            let Some(start) = start else { continue };
+            if !pack::head(&mut self.source, start).is_ok_and(|head| head.data == data) {
+                continue;
+            }
+            *tries = tries.checked_sub(1)?;
+            if self.scan(start, false).is_ok() {
+                return Some(start);
+            }
         }
         None
     }
@@ -323,7 +331,7 @@ impl<'a> Store<'a> {
                 break Rc::clone(kept);
             }
             if !self.table.is_delta(at) {
-                break self.keep(at, Vec::new(), None)?;
+                break self.keep(at, b"", None)?;
             }
             chain.push(at);
             at = self.table.base(at);
@@ -336,16 +344,16 @@ impl<'a> Store<'a> {
         };
         while let Some(number) = chain.pop() {
             let delta = self.inflate(number)?;
-            made = self.keep(number, delta, Some(&made))?;
+            made = self.keep(number, &delta, Some(&made))?;
         }
         Ok(made)
     }
 
     /// Make an object of its delta, or of itself, and keep it for those made of it.
-    fn keep(&mut self, number: u32, delta: Vec<u8>, base: Option<&[u8]>) -> Result<Rc<Vec<u8>>> {
+    fn keep(&mut self, number: u32, delta: &[u8], base: Option<&[u8]>) -> Result<Rc<Vec<u8>>> {
         let bytes = match base {
             None => self.inflate(number)?,
-            Some(base) => delta::apply(base, &delta, limits::GIT_OBJECT_BYTES)?,
+            Some(base) => delta::apply(base, delta, limits::GIT_OBJECT_BYTES)?,
         };
         let cost = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.work = self.work.checked_sub(cost).ok_or_else(too_much)?;

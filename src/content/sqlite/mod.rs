@@ -1,4 +1,4 @@
-//! SQLite: databases, their write-ahead logs and rollback journals
+//! `SQLite`: databases, their write-ahead logs and rollback journals
 //! ([format](https://www.sqlite.org/fileformat2.html)).
 //!
 //! The rows of all tables and indexes are handed out by table, row and column, and then what no
@@ -71,12 +71,12 @@ fn open(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()> {
 fn open_wal(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let (size, frames) = log::frames(bytes)?;
     let newest = log::committed(&frames);
-    opened(bytes, (given, b"-wal"), (size, &frames, newest), out)
+    opened(bytes, (given, "wal"), (size, &frames, newest), out)
 }
 
 fn open_journal(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let (size, records) = log::records(bytes)?;
-    opened(bytes, (given, b"-journal"), (size, &records, BTreeMap::new()), out)
+    opened(bytes, (given, "journal"), (size, &records, BTreeMap::new()), out)
 }
 
 /// A log's size of pages, its frames, and the newest of each page.
@@ -85,25 +85,26 @@ type Frames<'a> = (usize, &'a [Frame], BTreeMap<u32, u64>);
 /// Open a log, with the database beside it if there is one.
 fn opened(
     bytes: &dyn ReadAt,
-    (given, suffix): (&Given<'_>, &[u8]),
+    (given, what): (&Given<'_>, &str),
     (size, frames, newest): Frames<'_>,
     out: Out<'_>,
 ) -> Result<()> {
     let mut result = None;
-    if let Some(main) = given.name.strip_suffix(suffix) {
+    let suffix = format!("-{what}");
+    if let Some(main) = given.name.strip_suffix(suffix.as_bytes()) {
         let _ = given.siblings.with(main, &mut |main| {
             let main = Some(main).filter(|main| !main.is_empty());
-            let (from, newest) = ((bytes, main), newest.clone());
-            result.get_or_insert_with(|| log_pages(from, (size, frames, newest), &mut *out));
+            let frames = (size, frames, newest.clone());
+            result.get_or_insert_with(|| log_pages((bytes, main), frames, (what, &mut *out)));
         });
     }
-    result.unwrap_or_else(|| log_pages((bytes, None), (size, frames, newest), out))
+    result.unwrap_or_else(|| log_pages((bytes, None), (size, frames, newest), (what, out)))
 }
 
 fn log_pages(
     (bytes, main): (&dyn ReadAt, Option<&dyn ReadAt>),
     (size, frames, newest): Frames<'_>,
-    out: Out<'_>,
+    (what, out): (&str, Out<'_>),
 ) -> Result<()> {
     let last = frames.iter().map(|frame| frame.page).max().unwrap_or(0).min(limits::SQLITE_PAGES);
     let pages = Pages::with_log(main, Log { bytes, pages: newest.clone() }, size, true);
@@ -115,7 +116,7 @@ fn log_pages(
         }
         Err(_) => (Pages::bare(Log { bytes, pages: BTreeMap::new() }, size, last), Owners::new()),
     };
-    let mut reader = Reader::new(&pages, ("wal", "wal"), out);
+    let mut reader = Reader::new(&pages, (what, what), out);
     for (number, frame) in frames.iter().enumerate() {
         let page = match pages.frame(frame.page, frame.at) {
             Ok(page) => page,
