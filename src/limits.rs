@@ -442,6 +442,14 @@ pub const INVENTORY_STORES: usize = 10_000;
 
 /// Tables of one database or dump that are told by name.
 pub const INVENTORY_TABLES: usize = 1_000;
+/// Bytes from a sector of free space on in which the end of a zip is looked for. Without one, as
+/// many are read.
+pub const CARVED_ZIP_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of compressed data that no file shows that may be read in one run for each byte that was
+/// written. Streams that follow one another cost one; those made to lie inside each other stop
+/// here.
+pub const CARVED_RUN_FACTOR: u64 = 4;
 
 /// Paths that one layer of an image of a container brings and that are remembered, to tell what it
 /// replaces in those below. Each takes eight bytes.

@@ -161,6 +161,13 @@ fn lz4(packed: &[u8], most: usize) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing,
+        reason = "a test may panic"
+    )]
+
     use crate::content::probe::listing;
 
     const START: usize = 256;

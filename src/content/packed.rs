@@ -52,6 +52,13 @@ fn damaged() -> Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing,
+        reason = "a test may panic"
+    )]
+
     use super::*;
     use std::io::Write as _;
 

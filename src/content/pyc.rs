@@ -158,7 +158,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Read an object that holds no others; one that does is opened, and is none yet.
+    /// Read an object that holds no others; one that does is opened, and has no value yet.
     fn object(
         &mut self,
         kind: u8,
@@ -183,11 +183,10 @@ impl Reader<'_> {
                 self.pass(u64::from(len))
             }
             b'x' => {
-                for _ in 0..2 {
-                    let len = self.byte()?;
-                    self.pass(u64::from(len))?;
-                }
-                Ok(Some(Value::Other))
+                let real = self.byte()?;
+                self.pass(u64::from(real))?;
+                let imaginary = self.byte()?;
+                self.pass(u64::from(imaginary))
             }
             b'l' => {
                 let digits = self.number()?.cast_signed().unsigned_abs();
@@ -212,35 +211,27 @@ impl Reader<'_> {
                 // What is referred to again and again must not grow without bound.
                 Ok(Some(if matches!(known, Value::Many(_)) { Value::Other } else { known }))
             }
-            b')' => {
-                let len = self.byte()?;
-                self.frames.push(Frame {
-                    left: Some(u64::from(len)),
-                    what: What::Sequence(Vec::new()),
-                    reference,
-                });
-                Ok(None)
-            }
-            b'(' | b'[' | b'<' | b'>' => {
-                let len = self.number()?;
-                let what = if kind == b'(' { What::Sequence(Vec::new()) } else { What::Other };
-                self.frames.push(Frame { left: Some(u64::from(len)), what, reference });
-                Ok(None)
-            }
-            b'{' | b':' => {
-                let left = Some(3).filter(|_| kind == b':');
-                self.frames.push(Frame { left, what: What::Other, reference });
-                Ok(None)
-            }
+            _ => self.open(kind, reference),
+        }
+    }
+
+    /// Open an object that holds others.
+    fn open(&mut self, kind: u8, reference: Option<usize>) -> Result<Option<Value>> {
+        let (left, what) = match kind {
+            b')' => (Some(u64::from(self.byte()?)), What::Sequence(Vec::new())),
+            b'(' => (Some(u64::from(self.number()?)), What::Sequence(Vec::new())),
+            b'[' | b'<' | b'>' => (Some(u64::from(self.number()?)), What::Other),
+            b'{' => (None, What::Other),
+            b':' => (Some(3), What::Other),
             b'c' => {
                 let numbers = self.version.numbers().saturating_mul(4);
                 self.pass(u64::try_from(numbers).unwrap_or(0))?;
-                let left = u64::try_from(self.version.objects()).ok();
-                self.frames.push(Frame { left, what: What::Code(Vec::new()), reference });
-                Ok(None)
+                (u64::try_from(self.version.objects()).ok(), What::Code(Vec::new()))
             }
-            _ => Err(Error::corrupt("no such object of compiled Python").detail(kind)),
-        }
+            _ => return Err(Error::corrupt("no such object of compiled Python").detail(kind)),
+        };
+        self.frames.push(Frame { left, what, reference });
+        Ok(None)
     }
 
     /// Give a value to the object it is in; whether there is one.
@@ -341,6 +332,13 @@ fn cut() -> Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        clippy::indexing_slicing,
+        reason = "a test may panic"
+    )]
+
     use crate::content::probe::listing;
 
     /// `marshal` of a code of Python 3.8, by hand: two constants, one name, and what it does.

@@ -8,7 +8,7 @@
 use super::level::Level;
 use super::opening::{Budget, Opening};
 use super::worker::{Source, Worker};
-use crate::bytes::{ReadAt, past_end};
+use crate::bytes::{ReadAt, past_end, u16_le, u32_le};
 use crate::content::{Head, Siblings, Unpacker, opener};
 use crate::coverage::Kind;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,14 +75,22 @@ impl Worker<'_> {
         if left.packed.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let shown = rest.len.min(limits::CARVED_BYTES);
-        let bytes = Stretch {
+        let start = source.origin.saturating_add(rest.start);
+        let mut bytes = Stretch {
             bytes: source.bytes,
-            run: Run::new(source.origin.saturating_add(rest.start), shown),
+            run: Run::new(start, rest.len.min(limits::CARVED_BYTES)),
             left: &left.packed,
-            cut: shown < rest.len,
+            cut: limits::CARVED_BYTES < rest.len,
             reached: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
         };
+        if unpacker.name == "zip" {
+            // Without its end it would go on with whatever follows.
+            let known = zip_len(&bytes);
+            bytes.run.len = known.unwrap_or(bytes.run.len.min(limits::CARVED_ZIP_BYTES));
+            bytes.cut = false;
+        }
+        let shown = bytes.run.len;
         let name = source.base.saturating_add(rest.start).to_string();
         let level = Level {
             at: source.at.clone().with_member(unpacker.name, Some(name.as_bytes())),
@@ -111,7 +119,7 @@ impl Worker<'_> {
                 run: &left.unpacked,
             },
             stopped: None,
-            guess: true,
+            guess: Some(&bytes.ended),
         };
         opening.outermost(&level, unpacker);
         self.buf = opening.buf;
@@ -147,6 +155,35 @@ fn begun(buf: &[u8], origin: u64, window: Run) -> Vec<(u64, &'static Unpacker)> 
     found
 }
 
+/// How long the zip is that begins where `bytes` do: up to the end of the first directory that
+/// stands where it says that it does.
+fn zip_len(bytes: &Stretch<'_>) -> Option<u64> {
+    const END: &[u8] = b"PK\x05\x06";
+    const END_BYTES: u64 = 22;
+    let most = bytes.run.len.min(limits::CARVED_ZIP_BYTES);
+    let mut at = 0;
+    let mut buf = Vec::new();
+    while at < most {
+        let unit = u64::try_from(limits::UNPACKED_READ_BYTES).unwrap_or(u64::MAX);
+        // A little more, for an end that begins in this piece and goes on in the next.
+        let len = unit.saturating_add(END_BYTES).min(bytes.run.len - at);
+        buf.resize(usize::try_from(len).unwrap_or(0), 0);
+        bytes.read_at(at, &mut buf).ok()?;
+        for found in memchr::memmem::find_iter(&buf, END) {
+            let Some(end) = buf.get(found..) else { continue };
+            let (Ok(len), Ok(start)) = (u32_le(end, 12), u32_le(end, 16)) else { continue };
+            let place = at.saturating_add(found as u64);
+            if u64::from(len).saturating_add(u64::from(start)) == place {
+                let comment = u16_le(end, 20).unwrap_or(0);
+                let whole = place.saturating_add(END_BYTES).saturating_add(u64::from(comment));
+                return Some(whole.min(bytes.run.len));
+            }
+        }
+        at = at.saturating_add(unit);
+    }
+    None
+}
+
 /// The bytes from a sector on, counted as they are read.
 struct Stretch<'a> {
     bytes: &'a dyn ReadAt,
@@ -156,6 +193,8 @@ struct Stretch<'a> {
     cut: bool,
     /// Whether the last of them was read although there are more.
     reached: AtomicBool,
+    /// Whether what began here has ended: what follows is for others.
+    ended: AtomicBool,
 }
 
 impl ReadAt for Stretch<'_> {
@@ -167,6 +206,9 @@ impl ReadAt for Stretch<'_> {
         let wanted = Run::new(offset, buf.len() as u64);
         if !Run::new(0, self.run.len).contains(wanted) || wanted.len != buf.len() as u64 {
             return Err(past_end(offset, buf.len(), self.run.len));
+        }
+        if self.ended.load(Ordering::Relaxed) {
+            return Err(past_end(offset, buf.len(), offset));
         }
         let less = |left: u64| Some(left.saturating_sub(wanted.len));
         let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -189,6 +231,33 @@ impl ReadAt for Stretch<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zip_ends_with_its_directory() {
+        // A directory of 46 bytes at 100, and before it something that only looks like an end.
+        let mut zip = vec![0; 146];
+        zip[20..24].copy_from_slice(b"PK\x05\x06");
+        zip.extend(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+        zip.extend(46_u32.to_le_bytes());
+        zip.extend(100_u32.to_le_bytes());
+        zip.extend(b"\x05\0hello");
+        let expected = zip.len() as u64;
+        let len_of = |bytes: Vec<u8>| {
+            let run = Run::new(512, bytes.len() as u64 - 512);
+            let (reached, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+            let left = &AtomicU64::new(1 << 40);
+            zip_len(&Stretch { bytes: &bytes, run, left, cut: false, reached, ended })
+        };
+        let padding = vec![0; 200_000];
+        assert_eq!(len_of([&padding[..512], &zip, &padding].concat()), Some(expected));
+        assert_eq!(len_of([&padding[..512], &zip[..150], &padding].concat()), None);
+        // Across two of the pieces it is looked for in.
+        let far = limits::UNPACKED_READ_BYTES - 10;
+        let mut zip = [vec![0; far], zip[146..].to_vec()].concat();
+        zip[far + 16..far + 20].copy_from_slice(&u32::try_from(far - 46).unwrap().to_le_bytes());
+        let expected = zip.len() as u64;
+        assert_eq!(len_of([&padding[..512], &zip, &padding].concat()), Some(expected));
+    }
 
     #[test]
     fn only_whole_sectors_begin_something() {

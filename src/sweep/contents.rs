@@ -72,7 +72,7 @@ impl<'p> Worker<'p> {
             passed: &passed,
             budget: budget(self.plan, size),
             stopped: None,
-            guess: false,
+            guess: None,
         };
         opening.outermost(&level, unpacker);
         self.buf = opening.buf;

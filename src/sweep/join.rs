@@ -141,20 +141,12 @@ impl<'k> Findings<'k> {
         }
         #[expect(clippy::iter_over_hash_type, reason = "each finding is told by itself")]
         for finding in self.found.values_mut() {
-            for place in &finding.places {
-                let mut at = Locator { span: None, ..place.locator.clone() };
-                loop {
-                    for (name, value) in told.get(&at).into_iter().flatten() {
-                        let known = finding.facts.entry(name).or_default();
-                        known.push(value.clone());
-                        known.sort();
-                        known.dedup();
-                        known.truncate(FACT_VALUES);
-                    }
-                    if at.members.pop().is_none() {
-                        break;
-                    }
-                }
+            for (name, value) in finding.places.iter().flat_map(|place| told_of(place, told)) {
+                let known = finding.facts.entry(name).or_default();
+                known.push(value.clone());
+                known.sort();
+                known.dedup();
+                known.truncate(FACT_VALUES);
             }
         }
     }
@@ -174,6 +166,23 @@ impl<'k> Findings<'k> {
         findings.sort_by_cached_key(|f| (first(f), f.rule.id, f.fingerprint));
         findings
     }
+}
+
+/// The facts of a place and of what it is in.
+fn told_of<'t>(
+    place: &Place,
+    told: &'t Told,
+) -> impl Iterator<Item = &'t (&'static str, String)> + use<'t> {
+    let mut at = Some(Locator { span: None, ..place.locator.clone() });
+    let facts = std::iter::from_fn(move || {
+        let mut here = at.take()?;
+        let facts = told.get(&here);
+        if here.members.pop().is_some() {
+            at = Some(here);
+        }
+        Some(facts.into_iter().flatten())
+    });
+    facts.flatten()
 }
 
 /// Two findings of the same secret become one: the better evidence names it.

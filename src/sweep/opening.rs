@@ -23,10 +23,16 @@ use crate::locator::Locator;
 use crate::run::Run;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Pieces of the target that are told of what was unpacked from many.
 const RUNS_PER_PLACE: usize = 16;
+
+/// Formats of one packed stream, which say where it ends.
+const STREAMS: [&str; 5] = ["bzip2", "gzip", "lz4", "xz", "zstd"];
+
+/// Formats that pack the names of their members.
+const PACKED_NAMES: [&str; 2] = ["7z", "squashfs"];
 
 /// What opens, and what it may still take.
 pub(super) struct Opening<'w, 'p> {
@@ -47,8 +53,9 @@ pub(super) struct Opening<'w, 'p> {
     pub(super) budget: Budget<'w>,
     /// Why everything ends, once it does.
     pub(super) stopped: Option<Error>,
-    /// Whether that it is a container is a guess: what does not open is then no news.
-    pub(super) guess: bool,
+    /// When it is a guess that it is a container: what does not open is then no news. A packed
+    /// stream ends where it ends, whatever follows, and it is told here that it did.
+    pub(super) guess: Option<&'w AtomicBool>,
 }
 
 /// What may still be unpacked.
@@ -113,7 +120,7 @@ impl Opening<'_, '_> {
         }
         let layer = std::mem::take(&mut names.layer);
         layer.clues(&level.at, layers::is_layer(&level.name), &mut |clue| self.clues.add(clue));
-        self.names(level, &names)?;
+        self.names(level, unpacker, &names)?;
         match &result {
             Ok(()) => self.coverage.content(Class::Decoded),
             Err(error) => self.closed(&level.at, &error.clone().named(unpacker.name)),
@@ -122,8 +129,9 @@ impl Opening<'_, '_> {
     }
 
     /// Search the names of members: raw, those of a packed container were seen by nobody.
-    fn names(&mut self, level: &Level<'_>, names: &Names) -> Result<()> {
-        if level.origin.is_some() || names.text.is_empty() {
+    fn names(&mut self, level: &Level<'_>, by: &Unpacker, names: &Names) -> Result<()> {
+        let seen = level.origin.is_some() && !PACKED_NAMES.contains(&by.name);
+        if seen || names.text.is_empty() {
             return Ok(());
         }
         let parts = |run: Run| names.part(run);
@@ -136,7 +144,7 @@ impl Opening<'_, '_> {
 
     /// Something could not be opened.
     fn closed(&mut self, at: &Locator, error: &Error) {
-        if self.guess && error.kind() != ErrorKind::Limit {
+        if self.guess.is_some() && error.kind() != ErrorKind::Limit {
             return;
         }
         self.coverage.content(match error.kind() {
@@ -167,7 +175,13 @@ impl Opening<'_, '_> {
         let result = match found {
             Found::Member(member) => {
                 names.add(member.name);
-                self.member(level, by, member)
+                let ended = self.guess.filter(|_| level.depth == 0 && STREAMS.contains(&by.name));
+                if ended.is_some_and(|ended| ended.load(Ordering::Relaxed)) {
+                    return Err(Error::corrupt("what follows a stream is not a part of it"));
+                }
+                let result = self.member(level, by, member);
+                ended.inspect(|ended| ended.store(true, Ordering::Relaxed));
+                result
             }
             Found::Closed { name, error } => {
                 names.add(name);

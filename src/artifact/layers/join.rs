@@ -99,7 +99,7 @@ impl Known {
 
     /// The stacks of the stores of overlay on a disk.
     fn overlays(&mut self, clues: &[Clue]) {
-        let names = Names::of(clues);
+        let names = Owners::of(clues);
         let mut short: BTreeMap<(Locator, &[u8]), &[u8]> = BTreeMap::new();
         for clue in clues.iter().filter(|clue| clue.kind == LINK) {
             short.insert((base(&clue.at), &*clue.key), &*clue.value);
@@ -151,18 +151,15 @@ impl Known {
         for &(number, position) in layer.1.stacks.iter().take(limits::LAYERS) {
             let Some(stack) = self.stacks.get(number) else { continue };
             let is_top = position + 1 == stack.layers.len();
-            match &stack.container {
-                Some(container) => {
-                    facts.insert(("container", container.clone()));
-                    if is_top {
-                        facts.insert(("layer", "top".to_owned()));
-                        continue;
-                    }
+            if let Some(container) = &stack.container {
+                facts.insert(("container", container.clone()));
+                if is_top {
+                    facts.insert(("layer", "top".to_owned()));
+                    continue;
                 }
-                None => {
-                    let count = stack.layers.len();
-                    facts.insert(("layer_number", format!("{} of {count}", position + 1)));
-                }
+            } else {
+                let count = stack.layers.len();
+                facts.insert(("layer_number", format!("{} of {count}", position + 1)));
             }
             facts.extend(stack.images.iter().map(|image| ("image", image.clone())));
             facts.insert(("layer", self.verdict(stack, position, &path)));
@@ -279,7 +276,7 @@ impl<'c> Titles<'c> {
 }
 
 /// What the directories of overlay belong to.
-struct Names<'c> {
+struct Owners<'c> {
     chains: BTreeMap<&'c [u8], Vec<&'c [u8]>>,
     digests: BTreeMap<&'c [u8], Vec<&'c [u8]>>,
     /// The configurations of images, by the digest of a layer.
@@ -290,15 +287,15 @@ struct Names<'c> {
     tops: BTreeMap<&'c [u8], Vec<&'c [u8]>>,
 }
 
-impl<'c> Names<'c> {
-    fn of(clues: &'c [Clue]) -> Names<'c> {
+impl<'c> Owners<'c> {
+    fn of(clues: &'c [Clue]) -> Owners<'c> {
         let mut images: BTreeMap<&[u8], Vec<&[u8]>> = BTreeMap::new();
         for clue in clues.iter().filter(|clue| clue.kind == DIFFS) {
             for digest in clue.value.split(|byte| *byte == b'\n').take(limits::LAYERS) {
                 images.entry(digest).or_default().push(&clue.key);
             }
         }
-        Names {
+        Owners {
             chains: by_key(clues, CACHE),
             digests: by_key(clues, DIFF),
             images,
@@ -330,8 +327,8 @@ impl<'c> Names<'c> {
 
     /// The container whose own layer a directory is.
     fn container(&self, id: &[u8]) -> Option<String> {
-        let tops = self.tops.get(id).into_iter().flatten();
-        let podman = tops.filter_map(|top| top.strip_prefix(b"container ")).next();
+        let mut tops = self.tops.get(id).into_iter().flatten();
+        let podman = tops.find_map(|top| top.strip_prefix(b"container "));
         let docker = self
             .mounts
             .get(id)

@@ -70,7 +70,7 @@ impl Reader<'_> {
                     let value = self.string()?;
                     self.pair(&name, &value, out)?;
                 }
-                0xfe | 0xf8 => drop(self.length()?),
+                0xfe | 0xf8 => self.lengths(1)?,
                 0xfb => self.lengths(2)?,
                 0xf4 => self.lengths(3)?,
                 0xfd => self.pass(4)?,
@@ -253,7 +253,7 @@ impl Reader<'_> {
             let Length::Of(kind) = self.length()? else { return Err(damaged()) };
             match kind {
                 0 => return Ok(()),
-                1 | 2 => drop(self.length()?),
+                1 | 2 => self.lengths(1)?,
                 3 => self.pass(4)?,
                 4 => self.pass(8)?,
                 5 => {

@@ -1,6 +1,14 @@
 //! Snapshots and logs of Redis, byte by byte.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 use crate::content::probe::listing;
+use std::fmt::Write as _;
 
 fn string(text: &[u8]) -> Vec<u8> {
     [&[u8::try_from(text.len()).unwrap()][..], text].concat()
@@ -74,7 +82,9 @@ fn names_and_values_come_together() {
 fn commands_are_lines() {
     let command = |words: &[&str]| {
         let mut text = format!("*{}\r\n", words.len());
-        words.iter().for_each(|word| text += &format!("${}\r\n{word}\r\n", word.len()));
+        for word in words {
+            write!(text, "${}\r\n{word}\r\n", word.len()).unwrap();
+        }
         text
     };
     let log = [

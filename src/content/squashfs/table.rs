@@ -90,9 +90,10 @@ impl<'a> Tables<'a> {
     /// An entry of a table that is found through a list of its blocks, of which each holds
     /// `len` bytes for each entry.
     pub(super) fn entry(&mut self, list: u64, number: u32, len: usize) -> Result<Vec<u8>> {
-        let each = BLOCK.checked_div(len).unwrap_or(1).max(1);
         let number = usize::try_from(number).map_err(|_| outside())?;
-        let (block, index) = (number / each, number % each);
+        let each = BLOCK.checked_div(len).filter(|each| *each > 0).ok_or_else(outside)?;
+        let block = number.checked_div(each).ok_or_else(outside)?;
+        let index = number.checked_rem(each).ok_or_else(outside)?;
         let place = u64::try_from(block.saturating_mul(8)).map_err(|_| outside())?;
         let place = list.checked_add(place).ok_or_else(outside)?;
         let block = u64_le(&read_vec(self.bytes, place, 8)?, 0)?;

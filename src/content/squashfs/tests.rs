@@ -1,5 +1,12 @@
 //! squashfs files that mksquashfs made (`testdata/squashfs`), whole and damaged.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
 use crate::content::probe::listing;
 use std::fmt::Write as _;
 

@@ -59,5 +59,4 @@ fn deep_a_deleted_archive_is_opened_in_free_space() {
     let outcome = swept(Target::Images(vec![image.unwrap()]));
     let found = places(&outcome, &token(9), &[]);
     assert!(found.iter().any(|at| at.contains("!gzip")), "{found:?}");
-    eprintln!("{found:?}");
 }

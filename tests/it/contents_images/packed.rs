@@ -1,6 +1,6 @@
 //! Packed filesystems and the small formats: snaps, compiled Python, journals, Redis, core dumps.
 
-use super::{gzip, is_deep, places, shell, tar, token, tree};
+use super::{gzip, is_deep, members, places, shell, tar, token, tree};
 use std::fs;
 
 fn write(path: &std::path::Path, bytes: &[u8]) {
@@ -52,7 +52,7 @@ fn deep_snaps_of_every_packing_are_opened() {
     for (seed, path) in [(31, "etc/app.env"), (32, "var/large")] {
         let expected = ["gzip", "lz4", "xz", "zstd"];
         let expected = expected.map(|comp| format!("tree:{comp}.snap!squashfs:{path}"));
-        assert_eq!(places(&outcome, &token(seed), &[]), expected);
+        assert_eq!(members(&outcome, &token(seed), &[]), expected);
     }
     assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
 }
@@ -75,15 +75,12 @@ fn deep_strings_of_compiled_python_are_found() {
     shell(dir.path(), script, &[("SECRET", &token(41))]);
     let outcome = tree(&dir.path().join("out"));
     let found = places(&outcome, &token(41), &[]);
-    let modules = fs::read_dir(dir.path().join("out")).unwrap().count();
-    eprintln!("{modules} {found:#?}");
     for entry in fs::read_dir(dir.path().join("out")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let at = format!("tree:{name}!pyc");
         assert!(found.iter().any(|place| place.starts_with(&at)), "{name}: {found:?}");
     }
     let passwords = places(&outcome, "Zq7!kd-pine", &[]);
-    eprintln!("{passwords:#?}");
     assert!(passwords.iter().any(|place| place.contains("!pyc:DB_PASSWORD")), "{passwords:?}");
     assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
 }
@@ -111,7 +108,6 @@ fn deep_a_real_journal_is_read() {
     ";
     shell(dir.path(), script, &[("SECRET", &token(51))]);
     let found = places(&tree(&dir.path().join("out")), &token(51), &[]);
-    eprintln!("{found:#?}");
     assert!(
         found.iter().any(|at| at.starts_with("tree:j1.journal!journald:MESSAGE/")),
         "{found:?}"
@@ -159,8 +155,7 @@ fn deep_snapshots_and_logs_of_redis_are_read() {
         assert!(found.contains(&expected), "{found:?}");
         assert!(found.iter().any(|at| at.contains(".aof!aof:")), "{found:?}");
     }
-    let passwords = places(&outcome, "Zq7!kd-pine", &[]);
-    eprintln!("{passwords:#?}");
+    assert!(!places(&outcome, "Zq7!kd-pine", &[]).is_empty());
     assert!(outcome.coverage.complete(), "{:?}", outcome.coverage.errors());
 }
 
