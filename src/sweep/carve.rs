@@ -273,7 +273,7 @@ mod tests {
         // The item begins at byte 24 of a sector: its byte 1000 begins one.
         assert_eq!(starts(24, Run::new(0, 4096)), [1000]);
         let far = limits::OVERLAP_BYTES + 512;
-        let behind = vec![0; limits::OVERLAP_BYTES as usize];
+        let behind = vec![0; usize::try_from(limits::OVERLAP_BYTES).unwrap()];
         let buf = [&behind[..], b"\x1f\x8b\x08\0"].concat();
         let found = begun(&buf, 0, Run::new(far, 4));
         assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [far]);

@@ -135,6 +135,7 @@ impl<'k> Findings<'k> {
     }
 
     /// Add facts to what was found at their places, or below.
+    #[allow(clippy::iter_over_hash_type, reason = "each finding is told by itself")]
     pub(super) fn tell(&mut self, told: &Told) {
         if told.is_empty() {
             return;

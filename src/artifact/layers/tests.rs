@@ -30,7 +30,9 @@ fn clues(files: &[(&str, &str)]) -> Vec<Clue> {
 
 fn layer(at: &str, paths: &[(&str, Entry)], clues: &mut Vec<Clue>) {
     let mut layer = Layer::default();
-    paths.iter().for_each(|(path, entry)| layer.add(path.as_bytes(), *entry));
+    for (path, entry) in paths {
+        layer.add(path.as_bytes(), *entry);
+    }
     layer.clues(&at.parse().unwrap(), true, &mut |clue| clues.push(clue));
 }
 
