@@ -636,11 +636,6 @@ pub const GIT_CLUE_BYTES: usize = 128 * 1024;
 /// them that may be read besides what [`CARVED_RUN_FACTOR`] allows. Archives of whole machines are
 /// larger, but are seldom deleted in one piece.
 pub const CARVED_BYTES: u64 = 256 * 1024 * 1024;
-
-/// Bytes of compressed data that no file shows that may be read in one run for each byte that was
-/// written. Streams that follow one another cost one; those made to lie inside each other stop
-/// here.
-pub const CARVED_RUN_FACTOR: u64 = 4;
 /// Bytes of a key policy. KMS takes 32 KiB at most; a file of facts may have it indented.
 pub const POLICY_BYTES: usize = 256 * 1024;
 
