@@ -115,6 +115,8 @@ pub enum Harmless {
     Disabled,
     /// The user's rule file allows it.
     Allowed,
+    /// It stands only in files that are as their package installed them: everybody has it.
+    Vendor,
 }
 
 impl Harmless {
@@ -127,6 +129,7 @@ impl Harmless {
             Harmless::KnownPublic => "known-public",
             Harmless::Disabled => "disabled",
             Harmless::Allowed => "allowed",
+            Harmless::Vendor => "vendor",
         }
     }
 }
@@ -285,6 +288,56 @@ impl State {
     }
 }
 
+/// Where a live file comes from, as the package database of its system has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Provenance {
+    /// A package installed it, and its bytes are still the same.
+    Vendor,
+    /// A package installed it, and its bytes are no longer the same.
+    Modified,
+    /// A package's configuration, which is there to be changed.
+    Config,
+    /// A package installed it; whether its bytes are the same could not be told.
+    Unverified,
+    /// No package installed it.
+    Unowned,
+}
+
+impl Provenance {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Provenance::Vendor => "vendor",
+            Provenance::Modified => "modified",
+            Provenance::Config => "config",
+            Provenance::Unverified => "unverified",
+            Provenance::Unowned => "unowned",
+        }
+    }
+}
+
+/// What a live file is to the image that a manifest was made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Descent {
+    /// That image has it, with the same bytes.
+    Inherited,
+    /// That image has a file of this name, with other bytes.
+    Changed,
+    /// That image does not have it.
+    Added,
+}
+
+impl Descent {
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Descent::Inherited => "inherited",
+            Descent::Changed => "changed",
+            Descent::Added => "added",
+        }
+    }
+}
+
 /// One place of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -296,6 +349,18 @@ pub struct Place {
     pub state: State,
     /// The same bytes on the target, in order; for a decoded view, the bytes it was decoded from.
     pub image_runs: Vec<(ImageNo, Run)>,
+    /// Where the file comes from, once that is known.
+    pub provenance: Option<Provenance>,
+    /// What the file is to the image that was named as the base.
+    pub descent: Option<Descent>,
+}
+
+impl Place {
+    /// A place of which nothing is known but where it is.
+    pub fn new(locator: Locator, state: State) -> Place {
+        let (line, image_runs) = (None, Vec::new());
+        Place { locator, line, state, image_runs, provenance: None, descent: None }
+    }
 }
 
 /// The keyed fingerprint of a secret: the same under one key, worthless without it.

@@ -69,6 +69,8 @@ pub mod artifact;
 
 pub mod detect;
 
+pub mod provenance;
+
 // Where the parts meet.
 pub mod sweep;
 

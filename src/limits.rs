@@ -548,6 +548,47 @@ pub const SEVENZIP_ITEMS: usize = 500_000;
 
 /// Steps by which one stream of a 7z archive is unpacked; the format's own limit.
 pub const SEVENZIP_CODERS: u64 = 32;
+// Provenance.
+
+/// Bytes of one text of a package database; the lists of the largest packages have 5 MB.
+pub const PACKAGE_TEXT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Files that packages of one filesystem may name, each with 32 bytes; a system has a few hundred
+/// thousand.
+pub const PACKAGE_FILES: usize = 2_000_000;
+
+/// Bytes of paths that packages name and that are not there, which diversions may lead to.
+pub const ABSENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Packages of one filesystem.
+pub const PACKAGES: usize = 200_000;
+
+/// Diversions of one filesystem.
+pub const DIVERSIONS: usize = 10_000;
+
+/// Bytes of one header of an rpm database; those of kernels have 5 MB.
+pub const RPM_HEADER_BYTES: usize = 32 * 1024 * 1024;
+
+/// Folders of one rpm package; the largest have some ten thousand.
+pub const RPM_FOLDERS: usize = 200_000;
+
+/// Windows that came before the one a file's digest waits for, all files together. Workers that
+/// take turns at one file are a window apart.
+pub const DIGEST_PENDING_BYTES: usize = 8 * 1024 * 1024;
+
+/// Bytes that are read once more, at the end, of files whose windows did not come in order and
+/// whose digest matters.
+pub const VERIFY_AGAIN_BYTES: u64 = 1 << 30;
+
+/// Findings of one rule about changed, added and odd files; the rest are counted. An image whose
+/// package database is of another one would have as many as files.
+pub const INTEGRITY_FINDINGS: usize = 500;
+
+/// Changed files that a report names for each filesystem.
+pub const CHANGED_FILES: usize = 1_000;
+
+/// Bytes of one line of a manifest: a path, escaped, and a digest.
+pub const MANIFEST_LINE_BYTES: usize = 64 * 1024;
 // SQLite.
 
 /// Pages of a database: a terabyte of the usual ones. What was seen of them takes a bit each.
@@ -560,6 +601,7 @@ pub const SQLITE_RECORD_HEADER_BYTES: usize = 64 * 1024;
 pub const SQLITE_TABLES: usize = 10_000;
 
 /// Columns of a table; `SQLite` itself allows 2,000 unless it was built for more.
+/// Columns of a table; SQLite itself allows 2,000 unless it was built for more.
 pub const SQLITE_COLUMNS: usize = 32_767;
 
 /// Bytes of a `CREATE` statement. Of a longer one the columns have numbers for names.
@@ -683,3 +725,8 @@ pub const TRAIL_FOLDERS: usize = 200_000;
 
 /// Events of trails that are kept: those that concern images, snapshots or leaked keys.
 pub const TRAIL_EVENTS: usize = 2_000_000;
+/// Bytes of one settings file that a clean-up list asks about; a server's are a few kilobytes.
+pub const SETTINGS_BYTES: usize = 1024 * 1024;
+
+/// Settings files of one folder.
+pub const SETTINGS_FILES: usize = 200;

@@ -10,6 +10,7 @@
 mod container;
 mod disk;
 mod output;
+mod package;
 mod text;
 
 use amisweep::artifact::ARTIFACTS;
@@ -56,6 +57,8 @@ fn targets() -> Vec<Entry> {
     targets.push(("kernels".into(), Box::new(|| Box::new(text::KernelTarget::new()))));
     targets.push(("encoding".into(), Box::new(|| Box::new(text::EncodingTarget::new()))));
     targets.push(("credential".into(), Box::new(|| Box::new(text::CredentialTarget))));
+    targets.push(("package-database".into(), Box::new(|| Box::new(package::PackageTarget))));
+    targets.push(("manifest".into(), Box::new(|| Box::new(package::ManifestTarget))));
     targets.push(("locator".into(), Box::new(|| Box::new(output::LocatorTarget))));
     targets.push(("report".into(), Box::new(|| Box::new(output::ReportTarget))));
     for (name, _) in &mut targets {

@@ -7,7 +7,7 @@ use amisweep::finding::{
     Finding, Fingerprint, Grade, Harmless, Place, Rule, Secret, Severity, State, Subject,
 };
 use amisweep::locator::{Area, Locator, Member};
-use amisweep::outcome::{Outcome, VolumeSummary};
+use amisweep::outcome::{Outcome, Packages, VolumeSummary};
 use amisweep::policy::Verdict;
 use amisweep::report::{FORMATS, Report, RunFacts, Style};
 use amisweep::run::{ImageNo, Run};
@@ -106,10 +106,9 @@ fn finding(from: &mut Unstructured<'_>) -> Made<Finding> {
     let mut places = Vec::new();
     for _ in 0..from.int_in_range(0..=2)? {
         places.push(Place {
-            locator: locator(from)?,
             line: from.arbitrary()?,
-            state: State::Deleted,
             image_runs: vec![(ImageNo(0), Run::new(from.arbitrary()?, from.arbitrary()?))],
+            ..Place::new(locator(from)?, State::Deleted)
         });
     }
     Ok(Finding {
@@ -146,7 +145,15 @@ fn report(from: &mut Unstructured<'_>) -> Made<Report> {
         deleted: from.arbitrary()?,
     }];
     let verdict = Verdict::of(&findings, &coverage, *from.choose(&Severity::ALL)?);
-    let outcome = Outcome { findings, coverage, volumes, cross_checks: Vec::new() };
+    let packages = vec![Packages {
+        locator: locator(from)?.to_string(),
+        formats: vec!["dpkg"],
+        changed_files: vec![locator(from)?.to_string()],
+        noted: BTreeMap::from([(text(from)?, 1)]),
+        ..Packages::default()
+    }];
+    let (cross_checks, base) = (Vec::new(), None);
+    let outcome = Outcome { findings, coverage, volumes, cross_checks, packages, base };
     let (target, images) = (text(from)?, vec![text(from)?]);
     Ok(Report { target, target_kind: "image", images, outcome, verdict, run: RunFacts::default() })
 }

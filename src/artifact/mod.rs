@@ -54,6 +54,7 @@ mod network_manager;
 mod npm;
 mod nuget;
 mod paths;
+mod persistence;
 mod pgpass;
 mod piece;
 mod powershell;
@@ -73,6 +74,7 @@ mod store;
 mod table;
 mod terraform;
 mod tokens;
+mod trust;
 mod unattend;
 mod unit;
 mod uri;
@@ -175,6 +177,8 @@ pub static ARTIFACTS: &[Artifact] = &[
     network_manager::ARTIFACT,
     npm::ARTIFACT,
     nuget::ARTIFACT,
+    persistence::ARTIFACT,
+    persistence::PRELOAD,
     pgpass::ARTIFACT,
     powershell::ARTIFACT,
     python::ARTIFACT,
@@ -190,6 +194,10 @@ pub static ARTIFACTS: &[Artifact] = &[
     ssm::ARTIFACT,
     table::ARTIFACT,
     terraform::ARTIFACT,
+    trust::AUTHORITIES,
+    trust::BOOT,
+    trust::PAM,
+    trust::SOURCES,
     unattend::ARTIFACT,
     unit::ARTIFACT,
     vault::ARTIFACT,

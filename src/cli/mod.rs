@@ -14,6 +14,7 @@ pub mod emulator;
 mod exposure;
 mod init;
 mod key;
+mod manifest;
 mod preshare;
 mod progress;
 mod remediate;
@@ -56,6 +57,7 @@ enum Command {
     Audit(audit::Args),
     Exposure(exposure::Args),
     Owner(exposure::OwnerArgs),
+    Manifest(manifest::Args),
     Init(init::Args),
     Signatures(signatures::Args),
     Whatif(whatif::Args),
@@ -85,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Exposure(args) => exposure::run(&args),
         Command::Owner(args) => exposure::run_owner(&args),
+        Command::Manifest(args) => manifest::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Signatures(args) => signatures::run(&args),
         Command::Whatif(args) => whatif::run(&args),

@@ -9,12 +9,14 @@ use crate::filesystem::dir::{Directory, LeftOut};
 use crate::finding::Severity;
 use crate::image::{Image, raw};
 use crate::policy::Verdict;
+use crate::provenance::manifest::Base;
 use crate::report::output::{self, Pending};
 use crate::report::{FORMATS, Format, Report, RunFacts, Style};
 use crate::run::ImageNo;
-use crate::sweep::{Options, Progress, Target, sweep};
+use crate::sweep::{Asked, FingerprintKey, Options, PROFILES, Progress, Target, sweep_with};
 use clap::builder::PossibleValuesParser;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -53,7 +55,7 @@ pub(super) struct Args {
 
     /// Worker threads; one for each processor by default.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    jobs: Option<u16>,
+    pub(super) jobs: Option<u16>,
 
     /// Memory for cached blocks and blocks in flight, such as 64M or 1G. The disks of an AMI
     /// share it in equal parts, of 8M each or more; 80M by default, more for more than ten disks.
@@ -72,6 +74,16 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
 
+    /// Tell what was inherited from the image that this one was made from: the list of its files,
+    /// which `amisweep manifest` makes.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+
+    /// Check one of AWS's lists of what must be cleaned up before an image is shared, or all of
+    /// them. May be given again.
+    #[arg(long, value_name = "LIST", value_parser = list_names())]
+    hygiene: Vec<String>,
+
     #[command(flatten)]
     pub(super) rules: super::rules::Flags,
 
@@ -86,6 +98,10 @@ fn format_names() -> PossibleValuesParser {
 
 fn severity_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Severity::ALL.map(Severity::name))
+}
+
+fn list_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(PROFILES.into_iter().chain(["all"]))
 }
 
 fn encoding_names() -> PossibleValuesParser {
@@ -110,24 +126,29 @@ fn parse_size(text: &str) -> Result<u64, String> {
 pub(super) fn run(args: &Args) -> Result<u8> {
     may_reveal(args)?;
     let engine = args.engine()?;
+    match open_target(args)? {
+        Ok(opened) => finish(args, opened, &engine),
+        Err(code) => Ok(code),
+    }
+}
+
+/// Open the target; or, where only what it costs was asked and told, the exit code.
+pub(super) fn open_target(args: &Args) -> Result<Result<Opened, u8>> {
     #[cfg(feature = "aws")]
     match super::aws::open(args)? {
         super::aws::Asked::Elsewhere => {}
         super::aws::Asked::Estimated { whole } => {
-            return Ok(if whole { 0 } else { super::EXIT_INCOMPLETE });
+            return Ok(Err(if whole { 0 } else { super::EXIT_INCOMPLETE }));
         }
-        super::aws::Asked::Opened(opened) => return finish(args, opened, &engine),
+        super::aws::Asked::Opened(opened) => return Ok(Ok(opened)),
     }
-    finish(args, open(args)?, &engine)
+    open(args).map(Ok)
 }
 
 /// Scan what was opened, and report.
 pub(super) fn finish(args: &Args, opened: Opened, engine: &Engine) -> Result<u8> {
     let reveal = may_reveal(args)?;
-    let local = matches!(opened.kind, "image" | "directory");
-    let stdin = args.target == Path::new("-");
-    let source = if stdin { Path::new("/dev/stdin") } else { &args.target };
-    let source = Some(source).filter(|_| local);
+    let source = args.source(&opened);
     let file = args.output.as_deref().map(|path| Pending::open(path, source)).transpose()?;
     let report = scan(args, opened, engine)?;
     write(args, &report, reveal, file)?;
@@ -207,6 +228,39 @@ impl Args {
         let encodings = Encodings::from_name(&self.encodings).unwrap_or_default();
         Ok(self.rules.engine(self.quiet)?.with_encodings(encodings))
     }
+
+    /// What must not be written to, because it is what is read.
+    pub(super) fn source(&self, opened: &Opened) -> Option<&Path> {
+        let local = matches!(opened.kind, "image" | "directory");
+        let stdin = self.target == Path::new("-");
+        Some(if stdin { Path::new("/dev/stdin") } else { &*self.target }).filter(|_| local)
+    }
+
+    /// What `work` makes of the options that the flags ask for, without rules and a key.
+    pub(super) fn swept<T>(&self, work: impl FnOnce(&Options<'_>) -> Result<T>) -> Result<T> {
+        let progress = Arc::new(Progress::default());
+        let options = Options {
+            engine: &Engine::with(false, Vec::new())?,
+            jobs: jobs(self),
+            key: &FingerprintKey::ephemeral([0; 32]),
+            cross_check: false,
+            progress: &progress,
+        };
+        let bar = Bar::follow(&progress, self.quiet);
+        let done = work(&options);
+        drop(bar);
+        done
+    }
+
+    /// The base that the target is compared with.
+    fn base(&self) -> Result<Option<Base>> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let file = File::open(path).map_err(|cause| {
+            let what = "the baseline cannot be read";
+            Error::new(ErrorKind::Usage, what).detail(path.display()).caused_by(cause)
+        })?;
+        Base::read(&mut BufReader::new(file)).map(Some)
+    }
 }
 
 /// The last part of a path: reports should not tell where on a machine an image lay.
@@ -218,6 +272,7 @@ fn file_name(path: &Path) -> String {
 
 fn scan(args: &Args, opened: Opened, engine: &Engine) -> Result<Report> {
     let key = key::load(args.key_file.as_deref())?;
+    let base = args.base()?;
     let progress = Arc::new(Progress::default());
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
     let clock = Instant::now();
@@ -229,7 +284,10 @@ fn scan(args: &Args, opened: Opened, engine: &Engine) -> Result<Report> {
         progress: &progress,
     };
     let bar = Bar::follow(&progress, args.quiet);
-    let mut outcome = sweep(opened.target, &options);
+    let wanted = |name: &&str| args.hygiene.iter().any(|list| list == name || list == "all");
+    let hygiene: Vec<&'static str> = PROFILES.into_iter().filter(wanted).collect();
+    let asked = Asked { base: base.as_ref(), hygiene: &hygiene };
+    let mut outcome = sweep_with(opened.target, &options, &asked);
     drop(bar);
     opened.troubles.iter().for_each(|trouble| outcome.coverage.error(trouble));
     for remark in opened.left_out.remarks() {

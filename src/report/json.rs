@@ -3,10 +3,10 @@
 use super::{Report, Style, output::failed, safe};
 use crate::coverage::{Class, Coverage, Kind};
 use crate::error::Result;
-use crate::finding::{Finding, Place, Severity, Subject, preview};
+use crate::finding::{Descent, Finding, Place, Provenance, Severity, Subject, preview};
 use crate::inventory::{Code, Inventory, Personal, Store};
 use crate::locator::{Escaped, Locator};
-use crate::outcome::{Agreement, CrossCheck, VolumeSummary};
+use crate::outcome::{Agreement, CrossCheck, Outcome, Packages, VolumeSummary};
 use base64::Engine as _;
 use serde::Serialize;
 use serde_json::ser::PrettyFormatter;
@@ -30,6 +30,8 @@ struct View<'a> {
     volumes: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     cross_check: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<Value>,
     summary: Value,
     verdict: Value,
     run: Value,
@@ -66,6 +68,10 @@ struct PlaceView<'a> {
     member: Option<String>,
     line: Option<u64>,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provenance: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base: Option<&'static str>,
     offset: u64,
     length: u64,
     image_runs: Vec<(u64, u64, u16)>,
@@ -96,6 +102,7 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
         noted: report.noted().map(finding).collect(),
         volumes: outcome.volumes.iter().map(volume).collect(),
         cross_check: outcome.cross_checks.iter().map(cross_check).collect(),
+        provenance: provenance(outcome),
         summary: summary(report),
         verdict: verdict(report),
         run: run(report),
@@ -192,6 +199,42 @@ pub(super) fn cross_check(check: &CrossCheck) -> Value {
     })
 }
 
+/// What packages and a base say of the files; none where nobody said anything.
+pub(super) fn provenance(outcome: &Outcome) -> Option<Value> {
+    if outcome.packages.is_empty() && outcome.base.is_none() {
+        return None;
+    }
+    let packages = |known: &Packages| {
+        json!({
+            "locator": known.locator,
+            "formats": known.formats,
+            "packages": known.packages,
+            "files": {
+                "verified": known.verified,
+                "changed": known.changed,
+                "config": known.config,
+                "config_changed": known.config_changed,
+                "missing": known.missing,
+                "unverified": known.unverified,
+            },
+            "changed": known.changed_files,
+            "noted": known.noted,
+        })
+    };
+    let mut all = json!({ "systems": outcome.packages.iter().map(packages).collect::<Vec<_>>() });
+    if let (Some(all), Some(base)) = (all.as_object_mut(), outcome.base) {
+        let base = json!({
+            "files": base.files,
+            "inherited": base.inherited,
+            "changed": base.changed,
+            "added": base.added,
+            "removed": base.removed,
+        });
+        all.insert("base".to_owned(), base);
+    }
+    Some(all)
+}
+
 impl CoverageView {
     pub(super) fn new(coverage: &Coverage) -> CoverageView {
         let error = |trouble: &crate::coverage::Trouble| {
@@ -264,6 +307,8 @@ impl<'a> PlaceView<'a> {
             member: member(&place.locator),
             line: place.line,
             state: place.state.name(),
+            provenance: place.provenance.map(Provenance::name),
+            base: place.descent.map(Descent::name),
             offset: span.start,
             length: span.len,
             image_runs: place.image_runs.iter().map(|(n, r)| (r.start, r.len, n.0)).collect(),

@@ -32,6 +32,9 @@ pub fn write(report: &Report, style: Style, out: &mut dyn Write) -> Result<()> {
     for check in &report.outcome.cross_checks {
         line(out, "cross_check", json::cross_check(check))?;
     }
+    if let Some(provenance) = json::provenance(&report.outcome) {
+        line(out, "provenance", provenance)?;
+    }
     line(out, "coverage", CoverageView::new(&report.outcome.coverage))?;
     line(out, "summary", json::summary(report))?;
     line(out, "verdict", json::verdict(report))

@@ -188,6 +188,7 @@ impl Page {
                 checks.len()
             ));
         }
+        self.provenance(report);
         // First what the verdict rests on, then what is merely remarked.
         let mut troubles: Vec<&Trouble> = coverage.errors().iter().collect();
         troubles.sort_by_key(|trouble| !trouble.incomplete);
@@ -199,6 +200,45 @@ impl Page {
         let shown = coverage.errors().len().min(ERRORS_SHOWN) as u64;
         if coverage.error_count() > shown {
             self.line(format_args!("   … {} more notes", coverage.error_count() - shown));
+        }
+    }
+
+    /// Which files are their packages', and which the base's.
+    fn provenance(&mut self, report: &Report) {
+        for known in &report.outcome.packages {
+            let mut counts = vec![format!("{} files unchanged", known.verified)];
+            let more = [
+                (known.changed, "changed"),
+                (known.config_changed, "of configuration changed"),
+                (known.missing, "missing"),
+                (known.unverified, "not verified"),
+            ];
+            let more = more.into_iter().filter(|(count, _)| *count > 0);
+            counts.extend(more.map(|(count, what)| format!("{count} {what}")));
+            let formats = known.formats.join(", ");
+            let packages = known.packages;
+            self.line(format_args!(
+                "   {}  {packages} {formats} packages: {}",
+                known.locator,
+                counts.join(", ")
+            ));
+            let noted: Vec<String> =
+                known.noted.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            if !noted.is_empty() {
+                let shown = noted.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+                let more = noted.len().saturating_sub(8);
+                let more = if more > 0 { format!(", {more} more packages") } else { String::new() };
+                self.line(format_args!(
+                    "      noted in their unchanged files: {}{more}",
+                    Safe(&shown)
+                ));
+            }
+        }
+        if let Some(base) = report.outcome.base {
+            self.line(format_args!(
+                "   of the base's {} files: {} inherited, {} changed, {} removed; {} added",
+                base.files, base.inherited, base.changed, base.removed, base.added
+            ));
         }
     }
 
@@ -317,6 +357,8 @@ mod tests {
             volumes: vec![],
             cross_checks: vec![],
             inventory: Inventory::default(),
+            packages: vec![],
+            base: None,
         };
         let (target, run) = ("disk".to_owned(), RunFacts::default());
         let report = Report { target, target_kind: "image", images: vec![], outcome, verdict, run };

@@ -104,5 +104,5 @@ fn place(at: Locator, found: &Match) -> Place {
         Area::Metadata => State::Metadata,
         Area::Whole => State::Gap,
     };
-    Place { locator: at.with_span(found.span), line: None, state, image_runs: Vec::new() }
+    Place::new(at.with_span(found.span), state)
 }

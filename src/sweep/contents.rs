@@ -98,7 +98,7 @@ fn budget(plan: &Plan, size: u64) -> Budget<'_> {
 
 impl Part {
     /// Hand the live file of that path to `read`; whether there is one.
-    fn with_file(&self, path: &[u8], read: &mut dyn FnMut(&dyn ReadAt)) -> bool {
+    pub(super) fn with_file(&self, path: &[u8], read: &mut dyn FnMut(&dyn ReadAt)) -> bool {
         let number = |at: &u32| usize::try_from(*at).unwrap_or(usize::MAX);
         let path_of = |at: &u32| self.files.get(number(at)).map(|file| &*file.path);
         let index = self.by_path.get_or_init(|| {

@@ -163,8 +163,7 @@ impl<'k> Findings<'k> {
         for finding in &mut findings {
             settle(finding);
         }
-        let first = |f: &Finding| f.places.first().map(|p| p.locator.clone());
-        findings.sort_by_cached_key(|f| (first(f), f.rule.id, f.fingerprint));
+        sorted(&mut findings);
         findings
     }
 }
@@ -184,6 +183,12 @@ fn told_of<'t>(
         Some(facts.into_iter().flatten())
     });
     facts.flatten()
+}
+
+/// Sort findings by their first locator.
+pub(super) fn sorted(findings: &mut [Finding]) {
+    let first = |f: &Finding| f.places.first().map(|p| p.locator.clone());
+    findings.sort_by_cached_key(|f| (first(f), f.rule.id, f.fingerprint));
 }
 
 /// Two findings of the same secret become one: the better evidence names it.

@@ -26,6 +26,7 @@ struct Listing {
     deleted: u64,
     /// The layers of images of containers, by their directories.
     layers: BTreeMap<Box<[u8]>, layers::Layer>,
+    keep_empty: bool,
 }
 
 impl Listing {
@@ -39,7 +40,8 @@ impl Listing {
         {
             self.layers.entry(layer.into()).or_default().add(path, entry);
         }
-        if keep(&mut file) {
+        let empty = self.keep_empty && file.kind == FileKind::File && file.is_live();
+        if keep(&mut file) || empty {
             let number = next_number(self.files.len())
                 .ok_or_else(|| Error::new(ErrorKind::Limit, "too many files to plan"))?;
             self.owned.add(number, &file);
@@ -69,7 +71,7 @@ impl Maker<'_> {
     /// Plan the files of a part, and what of its volume they leave over.
     pub(super) fn filesystem(&mut self, mut part: Part) {
         let at = part.locator(Area::Whole);
-        let mut listing = Listing::default();
+        let mut listing = Listing { keep_empty: self.keep_empty, ..Listing::default() };
         if let Some(filesystem) = part.filesystem.take() {
             let walked = guarded(|| {
                 filesystem.walk(&mut |visited| {
@@ -82,7 +84,7 @@ impl Maker<'_> {
             walked.unwrap_or_else(|error| self.coverage.error_at(&at, &error));
             part.filesystem = Some(filesystem);
         }
-        let Listing { files, mut owned, live, deleted, layers } = listing;
+        let Listing { files, mut owned, live, deleted, layers, .. } = listing;
         for (path, layer) in layers {
             let at = part.locator(Area::Path(path));
             layer.clues(&at, true, &mut |clue| self.clues.add(clue));
@@ -364,6 +366,7 @@ mod tests {
             available: vec![RunSet::from_runs(vec![Run::new(0, LEN)])],
             labels_left,
             clues: Clues::default(),
+            keep_empty: false,
         };
         let taken = (1..8).map(|n| Run::new(n * 8192 - 1024, 1024)).collect();
         maker.remainder(Run::new(0, LEN), &RunSet::from_runs(taken));

@@ -18,6 +18,7 @@ mod clues;
 mod contents;
 mod cross_check;
 mod cursor;
+mod hygiene;
 mod join;
 mod level;
 mod listing;
@@ -28,6 +29,7 @@ mod pipeline;
 mod place;
 mod plan;
 mod prefetch;
+mod provenance;
 mod read;
 mod stretch;
 mod survey;
@@ -35,8 +37,10 @@ mod survey;
 mod tests;
 mod worker;
 
+pub use hygiene::PROFILES;
 pub use join::FingerprintKey;
-pub use pipeline::sweep;
+pub use pipeline::{manifest, sweep, sweep_with};
+pub use provenance::Asked;
 
 pub use crate::outcome::Outcome;
 

@@ -338,7 +338,8 @@ impl Opening<'_, '_> {
             found.facts.entry(name).or_insert_with(|| value.clone());
         }
         let locator = narrowed(at, span, decoded);
-        self.findings.add(found, parsed, Place { locator, line, state: self.state, image_runs });
+        let place = Place { line, image_runs, ..Place::new(locator, self.state) };
+        self.findings.add(found, parsed, place);
     }
 }
 

@@ -2,21 +2,26 @@
 
 use super::clues::join;
 use super::cursor::Cursor;
-use super::join::Findings;
-use super::plan::{self, Item, Plan};
+use super::plan::{self, Item, Plan, What};
+use super::provenance::{self, Asked, Judged, judge};
 use super::worker::{Share, Worker};
-use super::{Options, Target, cross_check, prefetch};
+use super::{Options, Target, cross_check, hygiene, prefetch};
 use crate::coverage::Coverage;
 use crate::image::Image;
-use crate::inventory::Inventory;
 use crate::outcome::Outcome;
+use crate::provenance::manifest::File;
 use std::sync::PoisonError;
 
 /// Sweep `target`: plan, sort, sweep, join. Nothing an image holds makes this fail; what could not
 /// be read is in the outcome's coverage.
 pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
+    sweep_with(target, options, &Asked::default())
+}
+
+/// The same, with what else is asked for.
+pub fn sweep_with(target: Target, options: &Options<'_>, asked: &Asked<'_>) -> Outcome {
     let mut coverage = Coverage::default();
-    let mut plan = plan::make(target, &mut coverage);
+    let mut plan = plan::make(target, asked.base.is_some(), &mut coverage);
     options.progress.begin(coverage.written);
 
     for (image, later) in plan.images.iter().zip(std::mem::take(&mut plan.later)) {
@@ -24,12 +29,8 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
             cache.sweep_begins(later);
         }
     }
-    let mut all = Share {
-        findings: Findings::new(options.key),
-        coverage,
-        clues: std::mem::take(&mut plan.clues),
-        inventory: Inventory::default(),
-    };
+    let mut all = Share::new(options.key, coverage);
+    all.clues = std::mem::take(&mut plan.clues);
     run(&plan, options, false, &mut all);
 
     let undelivered =
@@ -42,14 +43,33 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
 
     let Share { mut findings, mut coverage, clues, mut inventory } = all;
     join(&clues.finish(&mut coverage), &mut findings, &mut inventory);
-    let findings = findings.finish(&mut coverage);
+    let mut findings = findings.finish(&mut coverage);
+    let Judged { packages, base } = judge(&plan, (options, asked), &mut findings, &mut coverage);
+    hygiene::check(&plan, (options, asked.hygiene), &mut findings, &mut coverage);
     let cross_checks = if options.cross_check {
         cross_check::run(&plan, &findings, &mut coverage)
     } else {
         Vec::new()
     };
     coverage.seal();
-    Outcome { findings, coverage, volumes: plan.volumes, cross_checks, inventory }
+    Outcome { findings, coverage, volumes: plan.volumes, cross_checks, inventory, packages, base }
+}
+
+/// List every live file of `target` with its digest, in the order of names. Nothing is searched;
+/// the coverage says whether all could be read.
+pub fn manifest(target: Target, options: &Options<'_>) -> (Vec<File>, Coverage) {
+    let mut coverage = Coverage::default();
+    let mut plan = plan::make(target, true, &mut coverage);
+    plan.digests_only = true;
+    plan.items.retain(|item| matches!(item.what, What::File { .. }));
+    options.progress.begin(plan.claims.iter().map(|claim| claim.run.len).sum());
+    let mut all = Share::new(options.key, coverage);
+    run(&plan, options, false, &mut all);
+    let mut coverage = all.coverage;
+    let files = provenance::manifest(&plan, &mut coverage);
+    coverage.written = coverage.swept();
+    coverage.seal();
+    (files, coverage)
 }
 
 /// Sweep the plan's items once, in their order, on all workers; `again` when they failed before.
@@ -101,7 +121,6 @@ fn rayon_broadcast<T: Send>(jobs: usize, work: impl Fn(usize) -> T + Sync) -> Ve
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::What;
     use super::super::{FingerprintKey, Progress};
     use super::*;
     use crate::coverage::Kind;
@@ -137,12 +156,7 @@ mod tests {
             cross_check: false,
             progress: &Progress::default(),
         };
-        let mut all = Share {
-            findings: Findings::new(options.key),
-            coverage: Coverage::default(),
-            clues: crate::sweep::clues::Clues::default(),
-            inventory: Inventory::default(),
-        };
+        let mut all = Share::new(options.key, Coverage::default());
         let swept = catch_unwind(AssertUnwindSafe(|| {
             run(&plan, &options, false, &mut all);
         }));

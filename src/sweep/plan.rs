@@ -4,6 +4,7 @@ use super::Target;
 use super::carve;
 use super::claim::Claim;
 use super::clues::Clues;
+use super::provenance::{self, Watch};
 use crate::bytes::ReadAt;
 use crate::coverage::{Coverage, Kind};
 use crate::filesystem::{Driver, FileEntry, Filesystem};
@@ -33,6 +34,10 @@ pub(super) struct Plan {
     pub(super) carving: carve::Left,
     /// What the list of files tells already.
     pub(super) clues: Clues,
+    /// By part: what is gathered of packages and digests.
+    pub(super) watches: Vec<Watch>,
+    /// Whether files are digested and not searched.
+    pub(super) digests_only: bool,
 }
 
 /// A volume, a gap, or a directory on the host.
@@ -102,8 +107,9 @@ pub(super) fn names(file: &FileEntry) -> impl Iterator<Item = &[u8]> {
     std::iter::once(&file.path).chain(&file.more_paths).map(|path| &**path)
 }
 
-/// Plan the sweep of `target`. What cannot be opened is recorded and swept raw.
-pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
+/// Plan the sweep of `target`. What cannot be opened is recorded and swept raw. When the files as a
+/// `whole` are asked for, the empty ones count too.
+pub(super) fn make(target: Target, whole: bool, coverage: &mut Coverage) -> Plan {
     let mut maker = Maker {
         coverage,
         parts: Vec::new(),
@@ -114,6 +120,7 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
         available: Vec::new(),
         labels_left: limits::RAW_ITEMS,
         clues: Clues::default(),
+        keep_empty: whole,
     };
     let images = match target {
         Target::Images(images) => {
@@ -136,7 +143,22 @@ pub(super) fn make(target: Target, coverage: &mut Coverage) -> Plan {
     let unpacked = AtomicU64::new(unpacked_bytes(coverage.written));
     let carving = carve::Left::of(coverage.written);
     let undelivered = Mutex::default();
-    Plan { images, parts, items, claims, later, volumes, undelivered, unpacked, carving, clues }
+    let watches = provenance::watches(&parts, whole);
+    let digests_only = false;
+    Plan {
+        images,
+        parts,
+        items,
+        claims,
+        later,
+        volumes,
+        undelivered,
+        unpacked,
+        carving,
+        clues,
+        watches,
+        digests_only,
+    }
 }
 
 /// Bytes that may be unpacked of a target of which so many were written.
@@ -158,6 +180,8 @@ pub(super) struct Maker<'a> {
     pub(super) labels_left: usize,
     /// What the list of files tells already.
     pub(super) clues: Clues,
+    /// Whether empty files are kept too.
+    pub(super) keep_empty: bool,
 }
 
 impl Plan {
@@ -210,6 +234,8 @@ impl Plan {
             unpacked: AtomicU64::new(unpacked_bytes(0)),
             carving: carve::Left::of(0),
             clues: Clues::default(),
+            watches: Vec::new(),
+            digests_only: false,
         }
     }
 }

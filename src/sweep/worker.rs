@@ -3,10 +3,11 @@
 use super::clues::Clues;
 use super::contents::shows;
 use super::cursor::{Seat, Unit};
-use super::join::Findings;
+use super::join::{Findings, FingerprintKey};
 use super::nested::{self, Nested};
 use super::place::{area, file_locator, line_of, narrowed, renamed, shifted, state};
 use super::plan::{Item, Part, Plan, What, names};
+use super::provenance::Passing;
 use super::read::{all_zero, fill, salvage};
 use super::{Options, nested::overlap_weak};
 use crate::blob::{Blob, Meta};
@@ -19,6 +20,7 @@ use crate::finding::{Decoded, Match, Place, State};
 use crate::inventory::Inventory;
 use crate::limits::{ARTIFACT_BYTES, OVERLAP_BYTES, WINDOW_BYTES};
 use crate::locator::{Area, Locator};
+use crate::provenance::database;
 use crate::run::Run;
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -46,6 +48,18 @@ pub(super) struct Share<'p> {
     pub(super) coverage: Coverage,
     pub(super) clues: Clues,
     pub(super) inventory: Inventory,
+}
+
+impl<'p> Share<'p> {
+    /// Nothing yet, on top of what `coverage` tells of the plan.
+    pub(super) fn new(key: &'p FingerprintKey, coverage: Coverage) -> Share<'p> {
+        Share {
+            findings: Findings::new(key),
+            coverage,
+            clues: Clues::default(),
+            inventory: Inventory::default(),
+        }
+    }
 }
 
 /// Where the bytes of a window come from.
@@ -192,7 +206,11 @@ impl<'p> Worker<'p> {
         let Swept { lost, at_once } = self.windows(&source, unit.window, stream.size);
         let begins = first && unit.window.start == run.start;
         let data = stream.name == StreamName::Data && file.kind == FileKind::File;
-        if at_once && begins && data {
+        if data && live {
+            let in_order = run == Run::new(0, stream.size);
+            self.pass(part, &source, (file_number, in_order), (unit, at_once));
+        }
+        if at_once && begins && data && !self.plan.digests_only {
             let unpacker = self.unpacker(&source, stream.size);
             if shows(unpacker) {
                 self.artifacts(&source, file, stream.size);
@@ -211,6 +229,34 @@ impl<'p> Worker<'p> {
         }
         self.coverage.count(if live { Kind::File } else { Kind::Free }, delivered);
         self.reader = Some((key, reader));
+    }
+
+    /// Show a window that has just been read to those who digest files and read package databases.
+    fn pass(
+        &mut self,
+        part: &Part,
+        source: &Source<'_>,
+        (number, in_order): (u32, bool),
+        (unit, at_once): (Unit, bool),
+    ) {
+        let file = usize::try_from(number).ok().and_then(|number| part.files.get(number));
+        let watch = self.plan.watches.get(usize::from(unit.item.part));
+        let (Some(file), Some(watch)) = (file, watch) else { return };
+        if !at_once {
+            return watch.lost(number);
+        }
+        let window = unit.window;
+        let skip = usize::try_from(window.start.min(OVERLAP_BYTES)).unwrap_or(usize::MAX);
+        let len = usize::try_from(window.len).unwrap_or(usize::MAX);
+        let bytes = self.buf.get(skip..).and_then(|rest| rest.get(..len)).unwrap_or_default();
+        let size = source.bytes.len();
+        watch.window(file, &Passing { number, size, in_order, window, bytes });
+        if window.start == 0
+            && let Some(name) = names(file).find(|name| database(name).is_some())
+        {
+            let at = renamed(&source.at, name);
+            watch.collect(part, (&at, name), source.bytes, &mut self.coverage);
+        }
     }
 
     /// Read and search `window` of a source of `len` bytes.
@@ -252,7 +298,7 @@ impl<'p> Worker<'p> {
     fn search(&mut self, source: &Source<'_>, buf: &[u8], seen: Run, owned: Run) {
         let index = |offset: u64| usize::try_from(offset - seen.start).unwrap_or(buf.len());
         let range = index(owned.start)..index(owned.end());
-        if all_zero(buf.get(range.clone()).unwrap_or_default()) {
+        if self.plan.digests_only || all_zero(buf.get(range.clone()).unwrap_or_default()) {
             return;
         }
         if let Some(name) = source.at.path().filter(|_| source.state == State::Live) {
@@ -329,10 +375,8 @@ impl<'p> Worker<'p> {
             let place = match at {
                 None => source.place(found.span, line, found.decoded.clone()),
                 Some(at) => Place {
-                    locator: narrowed(at, found.span, found.decoded.clone()),
-                    line: None,
-                    state: source.state,
                     image_runs: decoded_from.map_or_else(Vec::new, |run| source.bytes.locate(run)),
+                    ..Place::new(narrowed(at, found.span, found.decoded.clone()), source.state)
                 },
             };
             self.findings.add(found, parsed, place);
@@ -368,10 +412,9 @@ impl Source<'_> {
         let here = Run::new(self.base + span.start, span.len);
         let decoded = decoded.map(|decoded| shifted(decoded, self.base));
         Place {
-            locator: narrowed(self.at.clone(), here, decoded),
             line,
-            state: self.state,
             image_runs: self.bytes.locate(Run::new(self.origin + span.start, span.len)),
+            ..Place::new(narrowed(self.at.clone(), here, decoded), self.state)
         }
     }
 }

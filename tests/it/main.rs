@@ -30,6 +30,7 @@ mod mutation;
 mod pairs;
 mod planted;
 mod preshare;
+mod provenance;
 mod remediate;
 mod reports;
 mod rules;

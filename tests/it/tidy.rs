@@ -27,7 +27,8 @@ const MODULES: &[(&str, &[&str])] = &[
     ("content", &[]),
     ("artifact", &[]),
     ("detect", &[]),
-    ("sweep", &["image", "volume", "filesystem", "content", "artifact", "detect"]),
+    ("provenance", &[]),
+    ("sweep", &["image", "volume", "filesystem", "content", "artifact", "detect", "provenance"]),
     ("exposure", &[]),
     ("policy", &["exposure"]),
     ("report", &["exposure", "policy"]),
@@ -57,8 +58,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ext4_view", &["filesystem/ext"]),
     ("fatfs", &["filesystem/fat"]),
     ("indicatif", &["cli"]),
-    ("sha1", &["content/git"]),
+    ("sha1", &["content/git", "provenance"]),
     ("lzma_rust2", &["content"]),
+    ("md5", &["provenance"]),
 ];
 
 /// Nothing hand-written is longer.
