@@ -93,7 +93,15 @@ impl ByteSet {
 
     /// The bytes in it, in order.
     pub fn bytes(self) -> impl Iterator<Item = u8> {
-        (0..=u8::MAX).filter(move |byte| self.has(*byte))
+        let words = self.0.into_iter().zip((0..=u8::MAX).step_by(64));
+        words.flat_map(|(word, first)| {
+            let mut left = word;
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(left.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+                left &= left - 1;
+                Some(first | bit)
+            })
+        })
     }
 }
 

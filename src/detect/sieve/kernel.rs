@@ -14,7 +14,8 @@
 
 use super::bucket::{Exact, Nibbles, exact_tables, nibble_tables};
 use super::index::{Bitmap, hash, is_set};
-use super::window::WINDOW;
+use super::window::{STRIDE, WINDOW};
+use super::{EVERYWHERE_WORDS, STRIDED_WORDS};
 use crate::detect::class::ByteSet;
 
 /// How the bytes are gone through. All ways find the same.
@@ -63,7 +64,8 @@ impl Kernel {
             Kernel::Avx2 => std::arch::is_x86_feature_detected!("avx2"),
             #[cfg(target_arch = "x86_64")]
             Kernel::Vbmi => {
-                std::arch::is_x86_feature_detected!("avx512vbmi")
+                std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("avx512vbmi")
                     && std::arch::is_x86_feature_detected!("avx512bw")
                     && std::arch::is_x86_feature_detected!("avx512f")
             }
@@ -117,7 +119,12 @@ impl Tables {
 
     /// The places of `block` where a window's hash stands, in order, and how many; `room` has one
     /// for each. The last three bytes are there to be read only.
-    pub(super) fn scan(&self, bitmap: &Bitmap, block: &[u8], room: &mut [u32]) -> usize {
+    pub(super) fn scan(
+        &self,
+        bitmap: &Bitmap<EVERYWHERE_WORDS>,
+        block: &[u8],
+        room: &mut [u32],
+    ) -> usize {
         let mut marks = Marks { bitmap, block, room, count: 0 };
         let done = match &self.0 {
             Inner::Portable => 0,
@@ -137,11 +144,73 @@ impl Tables {
         portable(&mut marks, done);
         marks.count
     }
+
+    /// The places of `block` where a window's hash stands, of every fourth place, in order, and how
+    /// many; `room` has one for each.
+    pub(super) fn stride(
+        &self,
+        bitmap: &Bitmap<STRIDED_WORDS>,
+        block: &[u8],
+        room: &mut [u32],
+    ) -> usize {
+        let mut looks = Looks { bitmap, block, room, count: 0 };
+        let done = match &self.0 {
+            // SAFETY: these tables exist only where the instructions were detected.
+            #[cfg(target_arch = "x86_64")]
+            Inner::Avx2(_) | Inner::Vbmi(_) => unsafe { x86::stride(&mut looks) },
+            _ => 0,
+        };
+        portable_stride(&mut looks, done);
+        looks.count
+    }
+}
+
+/// Where the strided search notes the places it has found.
+///
+/// It looks once for every four bytes. A pattern that has a window for each of four neighbouring
+/// places has exactly one of them where the search looks, wherever it stands.
+struct Looks<'a> {
+    bitmap: &'a Bitmap<STRIDED_WORDS>,
+    block: &'a [u8],
+    room: &'a mut [u32],
+    count: usize,
+}
+
+impl Looks<'_> {
+    /// Note the looks behind `at` whose bit is in `mask`.
+    #[inline(always)]
+    fn note(&mut self, at: usize, mask: u32) {
+        let mut left = mask;
+        while left != 0 {
+            let place = at + STRIDE * left.trailing_zeros() as usize;
+            left &= left - 1;
+            let Some(slot) = self.room.get_mut(self.count) else { return };
+            *slot = u32::try_from(place).unwrap_or(u32::MAX);
+            self.count += 1;
+        }
+    }
+}
+
+/// Looks of the strided search between two branches.
+const LOOKS: usize = 16;
+
+/// The strided search from `done` on.
+fn portable_stride(looks: &mut Looks<'_>, done: usize) {
+    let mut at = done;
+    let (fours, _) = looks.block.get(done..).unwrap_or_default().as_chunks::<STRIDE>();
+    for many in fours.chunks(LOOKS) {
+        let mut mask = 0;
+        for (bit, four) in many.iter().enumerate() {
+            mask |= u32::from(is_set(looks.bitmap, hash(u32::from_le_bytes(*four)))) << bit;
+        }
+        looks.note(at, mask);
+        at += LOOKS * STRIDE;
+    }
 }
 
 /// Where a kernel notes the places it has found.
 struct Marks<'a> {
-    bitmap: &'a Bitmap,
+    bitmap: &'a Bitmap<EVERYWHERE_WORDS>,
     block: &'a [u8],
     room: &'a mut [u32],
     count: usize,
@@ -193,7 +262,8 @@ fn part<const AT: usize, const LEN: usize, const ALL: usize>(bytes: &[u8; ALL]) 
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Exact, GROUPS, Marks, Nibbles, WINDOW, part};
+    use super::super::index::{FIRST_BIT, FOLDS, SECOND_BIT, SPREAD, word_shift};
+    use super::{Bitmap, Exact, GROUPS, Looks, Marks, Nibbles, STRIDED_WORDS, WINDOW, part};
     use std::arch::x86_64::*;
 
     #[inline(always)]
@@ -294,6 +364,40 @@ mod x86 {
             any = _mm256_or_si256(any, all);
         }
         !_mm256_movemask_epi8(_mm256_cmpeq_epi8(any, zero)).cast_unsigned()
+    }
+
+    /// The strided search, sixteen looks at a time.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn stride(looks: &mut Looks<'_>) -> usize {
+        let mut at = 0;
+        while let Some(bytes) = looks.block.get(at..).and_then(<[u8]>::first_chunk::<64>) {
+            let first = looks8(looks.bitmap, load32(part::<0, 32, 64>(bytes)));
+            let second = looks8(looks.bitmap, load32(part::<32, 32, 64>(bytes)));
+            looks.note(at, first | second << 8);
+            at += 64;
+        }
+        at
+    }
+
+    /// The looks of eight where the bit map agrees.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn looks8(bitmap: &Bitmap<STRIDED_WORDS>, fours: __m256i) -> u32 {
+        const { assert!(STRIDED_WORDS.is_power_of_two()) };
+        const WORD: i32 = word_shift(STRIDED_WORDS).cast_signed();
+        let spread = _mm256_set1_epi32(SPREAD.cast_signed());
+        let folded = _mm256_or_si256(fours, _mm256_set1_epi32(FOLDS.cast_signed()));
+        let hash = _mm256_mullo_epi32(folded, spread);
+        let places = _mm256_srli_epi32::<WORD>(hash);
+        // SAFETY: the places have as many bits as tell the words of the map apart.
+        let words = unsafe { _mm256_i32gather_epi32::<4>(bitmap.as_ptr().cast(), places) };
+        let five = _mm256_set1_epi32(31);
+        let first = _mm256_srli_epi32::<{ FIRST_BIT.cast_signed() }>(hash);
+        let second = _mm256_srli_epi32::<{ SECOND_BIT.cast_signed() }>(hash);
+        let first = _mm256_sllv_epi32(words, _mm256_and_si256(first, five));
+        let second = _mm256_sllv_epi32(words, _mm256_and_si256(second, five));
+        let both = _mm256_castsi256_ps(_mm256_and_si256(first, second));
+        _mm256_movemask_ps(both).cast_unsigned()
     }
 
     /// 64 places at a time, each byte looked up whole. The look-up takes the low seven bits; places

@@ -20,11 +20,16 @@ use kernel::Tables;
 use oracle::Oracle;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use window::{Frequency, WINDOW};
+use window::{Frequency, Gauge, STRIDE, WINDOW};
 
 /// Positions a kernel goes through before its candidates are looked at: what it reads and what it
 /// writes stay in the first cache.
 const BLOCK: usize = 16 * 1024;
+
+/// Words of the bit maps: of the strided search, which has thousands of windows, and of the kernels,
+/// which ask theirs only now and then. Both stay in the first cache.
+const STRIDED_WORDS: usize = 4096;
+const EVERYWHERE_WORDS: usize = 2048;
 
 /// What the sieve looks for.
 #[derive(Clone, Debug)]
@@ -40,8 +45,13 @@ pub(super) struct Pattern {
 /// The patterns, ready to search; shared by all workers.
 pub(super) struct Sieve {
     oracle: Option<Oracle>,
+    /// The patterns that are long enough to be looked for at every fourth place.
+    strided: Index<STRIDED_WORDS>,
+    /// The others, which the kernel looks for everywhere.
     tables: Tables,
-    index: Index,
+    everywhere: Index<EVERYWHERE_WORDS>,
+    /// What the indices' members are.
+    placements: Vec<Placement>,
     entries: Vec<Entry>,
     /// The classes of all patterns, one pattern after the other, as numbers into `classes`.
     flat: Vec<u16>,
@@ -57,25 +67,31 @@ pub(super) struct Sieve {
     lead: usize,
 }
 
-/// A pattern's classes in `flat`, and the place of its window among them.
+/// A pattern's classes in `flat`, and which of them the place that is told stands at.
 struct Entry {
     start: u32,
     len: u16,
-    window: u16,
     before: u16,
+    /// Where the first of its windows begins.
+    window: u16,
     owner: u32,
+}
+
+/// A window: whose it is, and where in the pattern it begins.
+struct Placement {
+    entry: u16,
+    window: u16,
 }
 
 impl Sieve {
     /// The sieve of `patterns`; one without classes stands nowhere.
     pub(super) fn new(patterns: &[Pattern], kernel: Kernel) -> Result<Sieve> {
-        let too_many = || Error::new(ErrorKind::Usage, "there are too many anchors");
-        let frequency = Frequency::new();
-        let mut numbers: BTreeMap<ByteSet, u16> = BTreeMap::new();
         let mut sieve = Sieve {
             oracle: None,
+            strided: Index::new(&[]),
             tables: Tables::new(Kernel::Portable, &[]),
-            index: Index::new(&[]),
+            everywhere: Index::new(&[]),
+            placements: Vec::new(),
             entries: Vec::with_capacity(patterns.len()),
             flat: Vec::new(),
             classes: Vec::new(),
@@ -84,40 +100,77 @@ impl Sieve {
             reach: 0,
             lead: 0,
         };
-        let mut windows = Vec::with_capacity(patterns.len());
-        for pattern in patterns.iter().filter(|pattern| !pattern.classes.is_empty()) {
-            let number = u16::try_from(sieve.entries.len()).map_err(|_| too_many())?;
-            let start = u32::try_from(sieve.flat.len()).map_err(|_| too_many())?;
+        let patterns = || patterns.iter().filter(|pattern| !pattern.classes.is_empty());
+        sieve.add_all(patterns())?;
+        if kernel == Kernel::Oracle {
+            sieve.oracle = Some(Oracle::new((0..).zip(patterns()))?);
+            return Ok(sieve);
+        }
+        let (strided, everywhere) = sieve.place(patterns());
+        sieve.strided = Index::new(&strided);
+        sieve.everywhere = Index::new(&everywhere);
+        let windows: Vec<_> = everywhere.into_iter().map(|(_, window)| window).collect();
+        sieve.tables = Tables::new(kernel, &windows);
+        Ok(sieve)
+    }
+
+    fn add_all<'a>(&mut self, patterns: impl Iterator<Item = &'a Pattern>) -> Result<()> {
+        let too_many = || Error::new(ErrorKind::Usage, "there are too many anchors");
+        let mut numbers: BTreeMap<ByteSet, u16> = BTreeMap::new();
+        for pattern in patterns {
+            u16::try_from(self.entries.len()).map_err(|_| too_many())?;
+            let start = u32::try_from(self.flat.len()).map_err(|_| too_many())?;
             let len = u16::try_from(pattern.classes.len()).map_err(|_| too_many())?;
+            let before = u16::try_from(pattern.before).map_err(|_| too_many())?;
             for class in &pattern.classes {
                 let next = u16::try_from(numbers.len()).map_err(|_| too_many())?;
                 let known = *numbers.entry(*class).or_insert_with(|| {
-                    sieve.classes.push(*class);
+                    self.classes.push(*class);
                     next
                 });
-                sieve.flat.push(known);
+                self.flat.push(known);
             }
-            let window = window::choose(pattern, &frequency);
-            match window.and_then(|at| pattern.classes.get(usize::from(at)..)?.first_chunk()) {
-                Some(classes) => windows.push((number, *classes)),
-                None => sieve.strays.push(number),
+            self.owners = self.owners.max(pattern.owner as usize + 1);
+            self.entries.push(Entry { start, len, before, window: 0, owner: pattern.owner });
+        }
+        Ok(())
+    }
+
+    /// Give every pattern its windows: those of the patterns that have enough for the strided
+    /// search, and those of the others.
+    fn place<'a>(
+        &mut self,
+        patterns: impl Iterator<Item = &'a Pattern>,
+    ) -> (Vec<Numbered>, Vec<Numbered>) {
+        let frequency = Frequency::new();
+        let known: Vec<Gauge> =
+            self.classes.iter().map(|class| Gauge::of(*class, &frequency)).collect();
+        let (mut strided, mut everywhere) = (Vec::new(), Vec::new());
+        for ((number, entry), pattern) in (0..).zip(&mut self.entries).zip(patterns) {
+            let from = entry.start as usize;
+            let classes = self.flat.get(from..from + usize::from(entry.len)).unwrap_or_default();
+            let gauges: Vec<Gauge> = classes
+                .iter()
+                .filter_map(|class| known.get(usize::from(*class)).copied())
+                .collect();
+            let many = window::choose_strided(&gauges);
+            let one = if many.is_some() { None } else { window::choose(&gauges) };
+            let list = if many.is_some() { &mut strided } else { &mut everywhere };
+            let windows = many.iter().flatten().chain(&one);
+            entry.window = windows.clone().copied().min().unwrap_or(0);
+            if many.is_none() && one.is_none() {
+                self.strays.push(number);
             }
-            let window = window.unwrap_or(0);
-            let before = u16::try_from(pattern.before).map_err(|_| too_many())?;
-            sieve.owners = sieve.owners.max(pattern.owner as usize + 1);
-            sieve.reach = sieve.reach.max(usize::from(window.saturating_sub(before)));
-            sieve.lead = sieve.lead.max(usize::from(before.saturating_sub(window)));
-            sieve.entries.push(Entry { start, len, window, before, owner: pattern.owner });
+            for window in windows {
+                let classes = pattern.classes.get(usize::from(*window)..);
+                let Some(classes) = classes.and_then(<[ByteSet]>::first_chunk) else { continue };
+                list.push((u32::try_from(self.placements.len()).unwrap_or(u32::MAX), *classes));
+                self.placements.push(Placement { entry: number, window: *window });
+                self.reach = self.reach.max(usize::from(window.saturating_sub(entry.before)));
+                self.lead = self.lead.max(usize::from(entry.before.saturating_sub(*window)));
+            }
         }
-        if kernel == Kernel::Oracle {
-            let patterns = patterns.iter().filter(|pattern| !pattern.classes.is_empty());
-            sieve.oracle = Some(Oracle::new((0..).zip(patterns))?);
-            return Ok(sieve);
-        }
-        sieve.index = Index::new(&windows);
-        let windows: Vec<_> = windows.into_iter().map(|(_, window)| window).collect();
-        sieve.tables = Tables::new(kernel, &windows);
-        Ok(sieve)
+        (strided, everywhere)
     }
 
     /// Every place in `owned` that a pattern tells, with the pattern's owner. An owner for whom
@@ -133,7 +186,6 @@ impl Sieve {
         let Room { marks, silent } = room;
         silent.clear();
         silent.resize(self.owners, false);
-        marks.resize(BLOCK + 1, 0);
         let owned = owned.start..owned.end.min(bytes.len());
         let mut hearing = Hearing { bytes, owned: owned.clone(), silent, unheard: 0, visit };
         if let Some(oracle) = &self.oracle {
@@ -148,28 +200,47 @@ impl Sieve {
         let last = bytes.len().saturating_sub(WINDOW - 1);
         let end = owned.end.saturating_add(self.reach).min(last);
         let mut from = owned.start.saturating_sub(self.lead);
+        from -= from % STRIDE;
         while from < end {
             let to = from.saturating_add(BLOCK).min(end);
             let block = bytes.get(from..to + WINDOW - 1).unwrap_or_default();
             if !is_zero(block) {
-                let count = self.tables.scan(self.index.bitmap(), block, marks);
-                for mark in marks.iter().take(count) {
-                    self.compare(from + *mark as usize, &mut hearing);
-                }
+                self.sift(from, block, marks, &mut hearing);
             }
             from = to;
         }
         hearing.unheard
     }
 
-    /// The patterns whose window stands at `at`.
+    /// The patterns that have a window in the block at `from`.
+    fn sift(&self, from: usize, block: &[u8], marks: &mut Marks, hearing: &mut Hearing<'_>) {
+        let [strided, everywhere] = marks;
+        strided.resize(BLOCK / STRIDE + 1, 0);
+        everywhere.resize(BLOCK + 1, 0);
+        let count = self.tables.stride(self.strided.bitmap(), block, strided);
+        for mark in strided.iter().take(count) {
+            self.compare(&self.strided, from + *mark as usize, hearing);
+        }
+        let count = self.tables.scan(self.everywhere.bitmap(), block, everywhere);
+        for mark in everywhere.iter().take(count) {
+            self.compare(&self.everywhere, from + *mark as usize, hearing);
+        }
+    }
+
+    /// The patterns that have a window of `index` at `at`.
     #[inline]
-    fn compare(&self, at: usize, hearing: &mut Hearing<'_>) {
+    fn compare<const WORDS: usize>(
+        &self,
+        index: &Index<WORDS>,
+        at: usize,
+        hearing: &mut Hearing<'_>,
+    ) {
         let rest = hearing.bytes.get(at..);
         let Some(four) = rest.and_then(<[u8]>::first_chunk::<WINDOW>) else { return };
-        for number in self.index.chain(u32::from_le_bytes(*four)) {
-            let Some(entry) = self.entries.get(usize::from(*number)) else { continue };
-            if let Some(start) = at.checked_sub(usize::from(entry.window)) {
+        for number in index.chain(u32::from_le_bytes(*four)) {
+            let Some(placement) = self.placements.get(*number as usize) else { continue };
+            let Some(entry) = self.entries.get(usize::from(placement.entry)) else { continue };
+            if let Some(start) = at.checked_sub(usize::from(placement.window)) {
                 self.try_entry(entry, start, hearing);
             }
         }
@@ -219,11 +290,16 @@ impl Sieve {
     }
 }
 
+/// A window's classes, and its number among the placements.
+type Numbered = (u32, [ByteSet; WINDOW]);
+
+/// Places of a block where a window may stand: of the strided search, and of the kernel.
+type Marks = [Vec<u32>; 2];
+
 /// Room to work in; one worker's own.
 #[derive(Default)]
 pub(super) struct Room {
-    /// Places of a block that the kernel left.
-    marks: Vec<u32>,
+    marks: Marks,
     /// The owners who hear no more.
     silent: Vec<bool>,
 }

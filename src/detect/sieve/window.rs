@@ -1,6 +1,5 @@
 //! Windows: the four neighbouring classes of a pattern that the sieve looks for.
 
-use super::Pattern;
 use crate::detect::class::ByteSet;
 
 /// Positions of a window.
@@ -11,6 +10,14 @@ const EXPANSIONS: usize = 1 << 12;
 
 /// The most where no window has fewer: one of these is a quarter of the index's bits.
 const EXPANSIONS_AT_WORST: usize = 1 << 14;
+
+/// Positions from one look of the strided search to the next. A pattern that has a window for each
+/// of them is found with a quarter of the looks.
+pub(super) const STRIDE: usize = 4;
+
+/// The most entries a window of the strided search may have: enough for one class of letters and
+/// digits.
+const EXPANSIONS_OF_STRIDE: usize = 64;
 
 /// Letters of English by frequency, in ten-thousandths
 /// (<https://en.wikipedia.org/wiki/Letter_frequency>, texts).
@@ -72,45 +79,72 @@ pub(super) fn folded(class: ByteSet) -> ByteSet {
     class.bytes().fold(ByteSet::EMPTY, |set, byte| set.with(byte | FOLD))
 }
 
+/// What is asked of a class before it may stand in a window.
+#[derive(Clone, Copy)]
+pub(super) struct Gauge {
+    /// How many entries of the index it asks for.
+    width: usize,
+    /// How likely a byte of it is.
+    share: f32,
+    zero: bool,
+}
+
+impl Gauge {
+    pub(super) fn of(class: ByteSet, frequency: &Frequency) -> Gauge {
+        let fits = !class.is_empty() && class.is_subset(ByteSet::ASCII);
+        let width = if fits { usize::try_from(folded(class).len()).ok() } else { None };
+        Gauge {
+            width: width.unwrap_or(usize::MAX),
+            share: frequency.share(class),
+            zero: class.has(0),
+        }
+    }
+}
+
 /// Where in the pattern its rarest window begins. `None` when it has none that the tables hold:
 /// four classes of ASCII that are not too wide.
-pub(super) fn choose(pattern: &Pattern, frequency: &Frequency) -> Option<u16> {
-    let widths: Vec<usize> = pattern.classes.iter().map(|class| width(*class)).collect();
-    let shares: Vec<f32> = pattern.classes.iter().map(|class| frequency.share(*class)).collect();
+pub(super) fn choose(gauges: &[Gauge]) -> Option<u16> {
     let cheapest = |limit: usize| {
-        let windows = pattern.classes.windows(WINDOW).zip(widths.windows(WINDOW)).enumerate();
-        let fitting = windows.filter(|(_, (classes, widths))| {
-            let product = widths.iter().try_fold(1_usize, |all, width| all.checked_mul(*width));
-            // Whole blocks of zeros are passed over.
-            product.is_some_and(|product| product <= limit)
-                && !classes.iter().all(|class| class.has(0))
-        });
-        let priced = fitting
-            .filter_map(|(at, _)| Some((at, shares.get(at..at + WINDOW)?.iter().product::<f32>())));
-        priced.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
+        let fitting = windows(gauges, limit);
+        fitting.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(at, _)| at)
     };
     let at = cheapest(EXPANSIONS).or_else(|| cheapest(EXPANSIONS_AT_WORST))?;
     u16::try_from(at).ok()
 }
 
-/// How many entries of the index a class asks for.
-fn width(class: ByteSet) -> usize {
-    if class.is_empty() || !class.is_subset(ByteSet::ASCII) {
-        return usize::MAX;
+/// For each place that the pattern may have in a stride, where its rarest narrow window begins that
+/// then stands at the stride's beginning. `None` when it is too short to have all of them.
+pub(super) fn choose_strided(gauges: &[Gauge]) -> Option<[u16; STRIDE]> {
+    let mut chosen: [Option<(usize, f32)>; STRIDE] = [None; STRIDE];
+    for (at, share) in windows(gauges, EXPANSIONS_OF_STRIDE) {
+        let place = chosen.get_mut(at % STRIDE)?;
+        if place.is_none_or(|(_, known)| share < known) {
+            *place = Some((at, share));
+        }
     }
-    usize::try_from(folded(class).len()).unwrap_or(usize::MAX)
+    let mut places = [0; STRIDE];
+    for (place, chosen) in places.iter_mut().zip(chosen) {
+        *place = u16::try_from(chosen?.0).ok()?;
+    }
+    Some(places)
+}
+
+/// The windows that have no more than `limit` entries, with their share.
+fn windows(gauges: &[Gauge], limit: usize) -> impl Iterator<Item = (usize, f32)> {
+    let fitting = gauges.windows(WINDOW).enumerate().filter(move |(_, window)| {
+        let product = window.iter().try_fold(1_usize, |all, gauge| all.checked_mul(gauge.width));
+        // Whole blocks of zeros are passed over.
+        product.is_some_and(|product| product <= limit) && !window.iter().all(|gauge| gauge.zero)
+    });
+    fitting.map(|(at, window)| (at, window.iter().map(|gauge| gauge.share).product()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn pattern(text: &[u8]) -> Pattern {
-        Pattern {
-            classes: text.iter().map(|byte| ByteSet::of(*byte)).collect(),
-            before: 0,
-            owner: 0,
-        }
+    fn gauges(text: &[u8], frequency: &Frequency) -> Vec<Gauge> {
+        text.iter().map(|byte| Gauge::of(ByteSet::of(*byte), frequency)).collect()
     }
 
     #[test]
@@ -118,12 +152,23 @@ mod tests {
         let frequency = Frequency::new();
         let total: f32 = (0..=u8::MAX).map(|byte| frequency.of(byte)).sum();
         assert!((0.85..1.15).contains(&total), "{total}");
-        assert_eq!(choose(&pattern(b"the_QXZK"), &frequency), Some(4));
-        assert_eq!(choose(&pattern(b"abcd\xc3\xa4"), &frequency), Some(0));
-        assert_eq!(choose(&pattern(b"abc"), &frequency), None);
-        assert_eq!(choose(&pattern(b"ab\xc3\xa4cd"), &frequency), None);
-        let mut wide = pattern(b"abc");
-        wide.classes.push(ByteSet::ALL);
-        assert_eq!(choose(&wide, &frequency), None);
+        let chosen = |text: &[u8]| choose(&gauges(text, &frequency));
+        assert_eq!(chosen(b"the_QXZK"), Some(4));
+        assert_eq!(chosen(b"abcd\xc3\xa4"), Some(0));
+        assert_eq!(chosen(b"abc"), None);
+        assert_eq!(chosen(b"ab\xc3\xa4cd"), None);
+        let mut wide = gauges(b"abc", &frequency);
+        wide.push(Gauge::of(ByteSet::ALL, &frequency));
+        assert_eq!(choose(&wide), None);
+    }
+
+    #[test]
+    fn a_stride_has_a_window_for_each_place() {
+        let frequency = Frequency::new();
+        let chosen = |text: &[u8]| choose_strided(&gauges(text, &frequency));
+        assert_eq!(chosen(b"abcdef"), None);
+        assert_eq!(chosen(b"abcdefg"), Some([0, 1, 2, 3]));
+        assert_eq!(chosen(b"the QXZK"), Some([4, 1, 2, 3]), "of two the rarer");
+        assert_eq!(chosen(b"abcd\xc3\xa4efgh"), None);
     }
 }
