@@ -52,6 +52,7 @@ pub struct Engine {
     signatures: Vec<Signature>,
     /// What the owner of a pattern wants.
     owners: Vec<Owner>,
+    kernel: Kernel,
     sieve: Sieve,
     encodings: Encodings,
     /// The rules that take part in pairs.
@@ -149,7 +150,7 @@ impl Engine {
         let (patterns, owners) = patterns(&signatures, by_literal)?;
         let sieve = Sieve::new(&patterns, kernel)?;
         let paired = pair::partners(&signatures);
-        Ok(Engine { signatures, owners, sieve, encodings: Encodings::All, paired })
+        Ok(Engine { signatures, owners, kernel, sieve, encodings: Encodings::All, paired })
     }
 
     /// The same engine, looking into these encodings; all of them unless told.

@@ -6,10 +6,18 @@ use std::ops::Range;
 
 /// Bytes in a row that must be ASCII for digits to be text: a hash of 32 bytes has them once in
 /// some thousand times.
-const ASCII_MIN: usize = 14;
+pub(super) const ASCII_MIN: u32 = 14;
 
 /// The beginning of gzip in digits.
 const GZIP: &[u8] = &[1, 0xf, 8, 0xb, 0, 8];
+
+/// The same as text.
+const GZIP_TEXTS: [&[u8]; 4] = [b"1f8b08", b"1F8B08", b"1F8b08", b"1f8B08"];
+
+/// Whether packed data may begin in the text.
+pub(super) fn shows_packed(text: &[u8]) -> bool {
+    GZIP_TEXTS.iter().any(|begin| memchr::memmem::find(text, begin).is_some())
+}
 
 /// The byte of two digits.
 pub(super) fn pair(high: u8, low: u8) -> Option<u8> {
@@ -58,7 +66,7 @@ fn run(digits: &[u8], places: &[usize], view: &mut View) {
             if pair < pairs && digits.get(2 * pair).is_some_and(|high| *high < 8) {
                 continue;
             }
-            if pair - start >= ASCII_MIN {
+            if pair - start >= ASCII_MIN as usize {
                 let range = 2 * start..2 * pair;
                 let shown = digits.get(range.clone()).unwrap_or_default();
                 // Zeros are no text.

@@ -1,6 +1,12 @@
 //! The characters of an alphabet in a text that may be wrapped into lines.
 
+use super::hex;
+use crate::detect::Kernel;
+use crate::detect::class::ByteSet;
+use crate::detect::sieve::{SORTED, Sorted, Sorter};
+use memchr::memmem::Finder;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// Characters a line needs before the next line is taken for its continuation. The usual widths are
 /// 60, 64, 72 and 76.
@@ -16,42 +22,40 @@ pub(super) const TEXT_MIN: usize = 24;
 /// one more, with room for the breaks of lines.
 const BESIDE: usize = 128;
 
-/// What a character is.
-const LETTER: u8 = 1;
-const HEX: u8 = 2;
-/// As the first, second and third of a group of base64, whether it leaves the byte that begins
-/// there ASCII.
-const FIRST: u8 = 4;
-const SECOND: u8 = 8;
-const THIRD: u8 = 16;
+/// The least digits in a row that may be hexadecimal.
+const DIGITS_MIN: u32 = 24;
 
-/// What each character is.
-const CLASSES: [u8; 256] = classes();
+/// Bytes of the letters that base64, in either alphabet, or hexadecimal may have.
+pub(super) const LETTERS: ByteSet = values_with(0, 0);
 
-const fn classes() -> [u8; 256] {
-    let mut classes = [0; 256];
+/// What characters are, for a sorter: as the first, second and third of a group of base64, whether
+/// they leave the byte that begins there ASCII; a digit of hexadecimal; one below eight, with which
+/// ASCII begins.
+static CHARACTERS: Sorter<5> = Sorter::new([
+    values_with(32, 0),
+    values_with(8, 0),
+    values_with(2, 0),
+    ByteSet::any_of(b"0123456789abcdefABCDEF"),
+    ByteSet::range(b'0', b'7'),
+]);
+
+/// The characters of base64 whose value has only `bits` of those in `mask`.
+const fn values_with(mask: u8, bits: u8) -> ByteSet {
+    let mut set = ByteSet::EMPTY;
     let mut byte: u8 = 0;
     while byte < 128 {
         let value = super::base64::VALUES[byte as usize];
-        if value < 64 {
-            let first = if value < 32 { FIRST } else { 0 };
-            let second = if value & 8 == 0 { SECOND } else { 0 };
-            let third = if value & 2 == 0 { THIRD } else { 0 };
-            let hex = if byte.is_ascii_hexdigit() { HEX } else { 0 };
-            classes[byte as usize] = LETTER | first | second | third | hex;
+        if value < 64 && value & mask == bits {
+            set = set.with(byte);
         }
         byte += 1;
     }
-    classes
-}
-
-fn class(byte: u8) -> u8 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
+    set
 }
 
 /// Whether base64, in either alphabet, or hexadecimal may have the character.
 pub(super) fn may_stand(byte: u8) -> bool {
-    class(byte) != 0
+    LETTERS.has(byte)
 }
 
 /// Letters, and what they may be.
@@ -63,74 +67,156 @@ pub(super) struct Letters {
     pub(super) hex: bool,
 }
 
-/// What is known of the characters so far.
+/// Room to work in.
 #[derive(Default)]
-struct Seen {
-    /// One bit for each group that ended here or before and decodes to ASCII.
-    groups: u32,
-    before: [u8; 2],
-    /// Where such groups end, those that are near one another taken together.
-    base64: Vec<Range<usize>>,
-    hex_run: usize,
-    hex_longest: usize,
+pub(super) struct Room {
+    /// The letters of a text without what stands between its lines.
+    letters: Vec<u8>,
+    /// Where each line begins among the letters, and in the bytes.
+    lines: Vec<(usize, usize)>,
+    sorted: Vec<Sorted<5>>,
 }
 
-impl Seen {
-    fn step(&mut self, class: u8, at: usize) {
-        let [first, second] = self.before;
-        let ascii = (first / FIRST) & (second / SECOND) & (class / THIRD) & 1;
-        let groups = self.groups << 1 | u32::from(ascii);
-        if groups & groups >> 4 & groups >> 8 & groups >> 12 & groups >> 16 & 1 != 0 {
-            match self.base64.last_mut() {
-                Some(last) if at - last.end <= 2 * BESIDE => last.end = at,
-                _ => self.base64.push(at..at),
-            }
-        }
-        self.groups = groups;
-        self.before = [second, class];
-        self.hex_run = (self.hex_run + 1) * usize::from(class & HEX != 0);
-        self.hex_longest = self.hex_longest.max(self.hex_run);
+impl Room {
+    /// Where the letter at `at` stands in the bytes.
+    fn place(&self, at: usize) -> usize {
+        let line = self.lines.partition_point(|(first, _)| *first <= at).checked_sub(1);
+        let line = line.and_then(|line| self.lines.get(line));
+        line.map_or(at, |(first, place)| place + (at - first))
     }
 
-    /// Go through the letters at `at`; where they end.
-    fn line(&mut self, bytes: &[u8], at: usize) -> usize {
-        let rest = bytes.get(at..).unwrap_or_default();
-        for (len, byte) in rest.iter().enumerate() {
-            let class = class(*byte);
-            if class == 0 {
-                return at + len;
+    /// Note the lines of the text that begins at `start`, and its letters, if there are several.
+    /// `end_of` tells where letters end. Returns where the text does.
+    fn take(&mut self, bytes: &[u8], start: usize, end_of: impl Fn(usize) -> usize) -> usize {
+        self.lines.clear();
+        self.letters.clear();
+        self.lines.push((0, start));
+        let (mut line, mut end) = (start, end_of(start));
+        while end - line >= LINE_MIN {
+            let Some(next) = next_line(bytes, end) else { break };
+            let next_end = end_of(next);
+            if next_end <= next {
+                break;
             }
-            self.step(class, at + len);
+            if self.letters.is_empty() {
+                self.letters.extend(bytes.get(line..end).unwrap_or_default());
+            }
+            self.lines.push((self.letters.len(), next));
+            self.letters.extend(bytes.get(next..next_end).unwrap_or_default());
+            (line, end) = (next, next_end);
         }
-        bytes.len()
+        end
     }
 }
 
-/// The text around `at`, no part of which is before `from`.
-pub(super) fn around(bytes: &[u8], at: usize, from: usize) -> Letters {
-    let before = bytes.get(from..at).unwrap_or_default();
-    let start = before.iter().rposition(|byte| !may_stand(*byte)).map_or(from, |n| from + n + 1);
-    let mut seen = Seen::default();
-    let mut line = start;
-    let mut end = seen.line(bytes, start);
-    while end - line >= LINE_MIN {
-        let Some(next) = next_line(bytes, end) else { break };
-        let next_end = seen.line(bytes, next);
-        if next_end == next {
-            break;
-        }
-        (line, end) = (next, next_end);
-    }
+/// The text whose letters begin at `start`; `end_of` tells where letters end that stand at a place.
+pub(super) fn at(
+    kernel: Kernel,
+    bytes: &[u8],
+    start: usize,
+    end_of: impl Fn(usize) -> usize,
+    room: &mut Room,
+) -> Letters {
+    let end = room.take(bytes, start, end_of);
     let text = start..end;
     let shown = bytes.get(text.clone()).unwrap_or_default();
-    let packed = matches!(shown, [b'e', b'A' | b'F' | b'J' | b'N', ..])
-        || memchr::memmem::find(shown, b"H4sI").is_some();
+    if shown.len() < TEXT_MIN {
+        return Letters { text, base64: Vec::new(), hex: false };
+    }
+    let letters = if room.letters.is_empty() { shown } else { &room.letters };
+    let mut sorted = std::mem::take(&mut room.sorted);
+    CHARACTERS.sort(kernel, letters, &mut sorted);
+    let mut seen = Seen::default();
+    for (number, block) in sorted.iter().enumerate() {
+        let groups = seen.groups(block);
+        seen.digits(block);
+        if groups != 0 {
+            let at = |bit: u32| room.place(SORTED * number + bit as usize);
+            seen.note(at(groups.trailing_zeros()), at(63 - groups.leading_zeros()));
+        }
+    }
+    room.sorted = sorted;
+    let packed =
+        matches!(shown, [b'e', b'A' | b'F' | b'J' | b'N', ..]) || GZIP.find(shown).is_some();
     let near = |part: Range<usize>| {
         part.start.saturating_sub(BESIDE).max(text.start)..(part.end + BESIDE).min(text.end)
     };
+    let hex = seen.pairs || seen.longest >= DIGITS_MIN && hex::shows_packed(shown);
     let parts = || seen.base64.into_iter().map(near).collect();
     let base64 = if packed { vec![text.clone()] } else { parts() };
-    Letters { text, base64, hex: seen.hex_longest >= TEXT_MIN }
+    Letters { text, base64, hex }
+}
+
+/// How gzip begins in base64.
+static GZIP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"H4sI"));
+
+/// What is known of the characters so far, 64 of them in each word.
+#[derive(Default)]
+struct Seen {
+    /// The last characters: first, second and third of a group.
+    before: [u64; 3],
+    /// Where groups end that decode to ASCII.
+    ascii: u64,
+    /// Where five such groups in a row end, those that are near one another taken together.
+    base64: Vec<Range<usize>>,
+    /// The last of each step of counting pairs of digits.
+    steps: [u64; 5],
+    /// Whether as many pairs in a row were seen as text has.
+    pairs: bool,
+    /// Digits in a row, up to here and at most.
+    run: u32,
+    longest: u32,
+}
+
+impl Seen {
+    /// Where five groups in a row end that decode to ASCII.
+    fn groups(&mut self, [first, second, third, ..]: &Sorted<5>) -> u64 {
+        let [before_first, before_second, _] = self.before;
+        let ascii = back(*first, before_first, 2) & back(*second, before_second, 1) & third;
+        self.before = [*first, *second, *third];
+        let at = |groups: u32| back(ascii, self.ascii, 4 * groups);
+        let five = ascii & at(1) & at(2) & at(3) & at(4);
+        self.ascii = ascii;
+        five
+    }
+
+    /// Note groups that end from `first` to `last`, which are near one another.
+    fn note(&mut self, first: usize, last: usize) {
+        match self.base64.last_mut() {
+            Some(known) if first - known.end <= 2 * BESIDE => known.end = last,
+            _ => self.base64.push(first..last),
+        }
+    }
+
+    /// Count digits in a row, and pairs of them that are ASCII.
+    fn digits(&mut self, [.., digit, low]: &Sorted<5>) {
+        let [low_before, pair_before, two_before, four_before, eight_before] = self.steps;
+        let pair = back(*low, low_before, 1) & digit;
+        let two = pair & back(pair, pair_before, 2);
+        let four = two & back(two, two_before, 4);
+        let eight = four & back(four, four_before, 8);
+        self.pairs |= eight & back(eight, eight_before, 2 * (hex::ASCII_MIN - 8)) != 0;
+        self.steps = [*low, pair, two, four, eight];
+        if *digit == u64::MAX {
+            self.run = self.run.saturating_add(u64::BITS);
+            self.longest = self.longest.max(self.run);
+            return;
+        }
+        self.longest = self.longest.max(self.run + digit.trailing_ones());
+        let mut inside = *digit;
+        for shift in [1, 2, 4, 8] {
+            inside &= inside >> shift;
+        }
+        if inside & inside >> 8 != 0 {
+            self.longest = self.longest.max(DIGITS_MIN);
+        }
+        self.run = digit.leading_ones();
+    }
+}
+
+/// What stands `by` places before each, where `before` comes before `word`.
+pub(super) fn back(word: u64, before: u64, by: u32) -> u64 {
+    word << by | before >> (u64::BITS - by)
 }
 
 /// Where the line behind the break at `at` begins.

@@ -193,7 +193,7 @@ impl Search<'_> {
     fn explore(&mut self, source: Source<'_>, desk: &mut Desk, depth: usize) {
         let Some(level) = desk.levels.get_mut(depth) else { return };
         let Level { mut survey, mut view } = std::mem::take(level);
-        Survey::of(source.bytes, &mut survey);
+        Survey::of(self.engine.kernel, source.bytes, &mut survey);
         for encoding in &ENCODINGS {
             view.clear();
             for text in (encoding.texts)(&survey) {

@@ -1,23 +1,20 @@
 //! The survey: one pass over bytes that tells where encoded text may stand.
 //!
-//! Blocks of 64 bytes are judged as a whole, without a branch for each byte: whether two words of
-//! eight letters stand side by side, whether four letters alternate with zeros, and whether an
-//! escape can begin. What is judged likely is looked at byte by byte, once.
+//! The kernel sorts 64 bytes at a time into letters, zeros and what begins an escape. Runs of them
+//! are found in the masks without a look at the bytes: letters long enough for a text, bytes that
+//! alternate with zeros. Only what may be encoded is looked at closer.
 
 use super::{escape, joined, percent, quoted_printable, utf16};
+use crate::detect::Kernel;
+use crate::detect::class::ByteSet;
+use crate::detect::sieve::{SORTED, Sorted, Sorter};
 use crate::limits::{ESCAPED_BACK_BYTES, ESCAPED_BYTES};
-use joined::Letters;
+use joined::{Letters, back};
 use std::ops::Range;
 use utf16::Reading;
 
-/// Bytes judged at once.
-const BLOCK: usize = 64;
-
-/// Bytes behind a block that are seen with it.
-const AHEAD: usize = 8;
-
-/// Bytes that are skipped at once when they are zero.
-const PAGE: usize = 4096;
+/// What tells encodings apart at first sight: letters, what begins an escape, and zeros.
+static SIGHT: Sorter<3> = Sorter::new([joined::LETTERS, ByteSet::any_of(b"%\\="), ByteSet::of(0)]);
 
 /// Where encoded text may stand. The texts of one kind are in order; cut ones overlap.
 #[derive(Default)]
@@ -40,19 +37,34 @@ pub(super) struct Survey {
     pub(super) escape: Vec<Range<usize>>,
     /// Quoted-printable text.
     pub(super) quoted: Vec<Range<usize>>,
+    /// What was seen at first sight.
+    sight: Vec<Sorted<3>>,
+    room: joined::Room,
     /// How far letters were looked at.
     letters_done: usize,
     /// How far UTF-16 was looked at.
     wide_done: usize,
 }
 
-/// What one block may hold.
-#[derive(Clone, Copy, Default)]
-struct Judged {
-    /// One bit for each word of eight bytes: whether all of it are letters.
-    words: u8,
-    wide: bool,
-    escapes: bool,
+/// What is known of the blocks before.
+#[derive(Default)]
+struct Before {
+    /// Letters up to here.
+    letters: usize,
+    /// The last of each step of counting bytes that alternate with zeros.
+    wide: [u64; 4],
+}
+
+impl Before {
+    /// Where eight bytes in a row end that alternate with zeros.
+    fn alternating(&mut self, zeros: u64) -> u64 {
+        let [zeros_before, one_before, two_before, four_before] = self.wide;
+        let one = zeros & !back(zeros, zeros_before, 1);
+        let two = one & back(one, one_before, 2);
+        let four = two & back(two, two_before, 4);
+        self.wide = [zeros, one, two, four];
+        four & back(four, four_before, 8)
+    }
 }
 
 impl Survey {
@@ -67,97 +79,95 @@ impl Survey {
     }
 
     /// Survey `bytes`.
-    pub(super) fn of(bytes: &[u8], into: &mut Survey) {
+    pub(super) fn of(kernel: Kernel, bytes: &[u8], into: &mut Survey) {
         into.clear();
-        let mut last_word = false;
-        for page in (0..bytes.len()).step_by(PAGE) {
-            let end = (page + PAGE).min(bytes.len());
-            if bytes.get(page..end).is_some_and(|page| *page == [0; PAGE]) {
-                last_word = false;
-                continue;
+        let mut sight = std::mem::take(&mut into.sight);
+        SIGHT.sort(kernel, bytes, &mut sight);
+        let mut before = Before::default();
+        for (number, [letters, escapes, zeros]) in sight.iter().copied().enumerate() {
+            let start = SORTED * number;
+            into.look_for_letters(kernel, bytes, (&sight, number), before.letters);
+            let ones = letters.leading_ones() as usize;
+            before.letters = if letters == u64::MAX { before.letters + SORTED } else { ones };
+            for at in bits(before.alternating(zeros)) {
+                into.wide(bytes, start + at);
             }
-            for start in (page..end).step_by(BLOCK) {
-                let judged = match bytes.get(start..).and_then(<[u8]>::first_chunk) {
-                    Some(block) => judge(block),
-                    None => judge(&padded(bytes, start)),
-                };
-                into.look(bytes, start, judged, last_word);
-                last_word = judged.words & 0x80 != 0;
+            for at in bits(escapes) {
+                into.look_for_escape(bytes, start + at);
+            }
+        }
+        into.sight = sight;
+    }
+
+    /// Look for the beginnings of letters that may be a text, in one block of those in sight.
+    fn look_for_letters(
+        &mut self,
+        kernel: Kernel,
+        bytes: &[u8],
+        (sight, number): (&[Sorted<3>], usize),
+        before: usize,
+    ) {
+        let Some([letters, ..]) = sight.get(number) else { return };
+        let start = SORTED * number;
+        if 0 < before && joined::TEXT_MIN <= before + letters.trailing_ones() as usize {
+            self.letters(kernel, bytes, start.saturating_sub(before), sight);
+        }
+        let mut long = *letters;
+        for shift in [1, 2, 4, 8] {
+            long &= long >> shift;
+        }
+        const { assert!(joined::TEXT_MIN == 24) };
+        long &= long >> 8;
+        // Only where letters begin.
+        for at in bits(long & !(letters << 1)) {
+            if 0 < at || before == 0 {
+                self.letters(kernel, bytes, start + at, sight);
             }
         }
     }
 
-    /// Look closer at the block at `start`.
-    fn look(&mut self, bytes: &[u8], start: usize, judged: Judged, last_word: bool) {
-        let words = u16::from(judged.words) << 1 | u16::from(last_word);
-        let mut pairs = words & words >> 1;
-        while pairs != 0 {
-            // The second word of the pair: bit 0 stands for the last word of the block before.
-            let at = start + 8 * usize::try_from(pairs.trailing_zeros()).unwrap_or(0);
-            pairs &= pairs - 1;
-            self.letters(bytes, at);
-        }
-        if judged.wide {
-            self.wide(bytes, start);
-        }
-        if judged.escapes {
-            let block = bytes.get(start..(start + BLOCK).min(bytes.len())).unwrap_or_default();
-            for at in memchr::memchr3_iter(b'%', b'\\', b'=', block) {
-                // Assignments are many, and mostly of something else.
-                let next = bytes.get(start + at + 1).copied().unwrap_or(0);
-                let third = bytes.get(start + at + 3).copied().unwrap_or(0);
-                let assigns = block.get(at) == Some(&b'=')
-                    && !matches!(next, b'3' | b'\r' | b'\n')
-                    && third != b'=';
-                if !assigns {
-                    self.escape(bytes, start + at);
-                }
-            }
-        }
-    }
-
-    fn letters(&mut self, bytes: &[u8], at: usize) {
+    fn letters(&mut self, kernel: Kernel, bytes: &[u8], at: usize, sight: &[Sorted<3>]) {
         if at < self.letters_done {
             return;
         }
-        let Letters { text, base64, hex } = joined::around(bytes, at, self.letters_done);
+        let end_of = |at: usize| end_of_letters(sight, at).min(bytes.len());
+        let found = joined::at(kernel, bytes, at, end_of, &mut self.room);
+        let Letters { text, base64, hex } = found;
         self.letters_done = text.end;
-        if text.len() < joined::TEXT_MIN {
-            return;
-        }
         self.base64.extend(base64);
         if hex {
             self.hex.push(text);
         }
     }
 
-    fn wide(&mut self, bytes: &[u8], start: usize) {
-        let unit = |at: usize| {
-            bytes.get(at + 1) == Some(&0) && bytes.get(at).is_some_and(|c| utf16::is_text(*c))
-        };
-        let mut at = start.max(self.wide_done);
-        while at < start + BLOCK {
-            // What begins with the last byte of a word is seen from there.
-            if !(unit(at) && unit(at + 2) && unit(at + 4)) {
-                at += 1;
-                continue;
-            }
-            let Some(found) = utf16::around(bytes, at, self.wide_done) else {
-                at += 8;
-                continue;
-            };
-            at = found.end;
-            self.wide_done = found.end;
-            match found.first {
-                Reading { text, big: false } => self.little.push(text),
-                Reading { text, big: true } => self.big.push(text),
-            }
-            match found.second {
-                Some(Reading { text, big: false }) => self.little_too.push(text),
-                Some(Reading { text, big: true }) => self.big_too.push(text),
-                None => {}
+    /// Look at bytes that alternate with zeros, of which the last is the zero at `at`.
+    fn wide(&mut self, bytes: &[u8], at: usize) {
+        let Some(unit) = at.checked_sub(1).filter(|unit| *unit >= self.wide_done) else { return };
+        if !bytes.get(unit).is_some_and(|c| utf16::is_text(*c)) {
+            return;
+        }
+        let Some(found) = utf16::around(bytes, unit, self.wide_done) else { return };
+        self.wide_done = found.end;
+        match found.first {
+            Reading { text, big: false } => self.little.push(text),
+            Reading { text, big: true } => self.big.push(text),
+        }
+        match found.second {
+            Some(Reading { text, big: false }) => self.little_too.push(text),
+            Some(Reading { text, big: true }) => self.big_too.push(text),
+            None => {}
+        }
+    }
+
+    /// Look at what may begin an escape.
+    fn look_for_escape(&mut self, bytes: &[u8], at: usize) {
+        if let [b'=', next, _, third] = bytes.get(at..at.saturating_add(4)).unwrap_or_default() {
+            // Assignments are many, and mostly of something else.
+            if !matches!(next, b'3' | b'\r' | b'\n') && *third != b'=' {
+                return;
             }
         }
+        self.escape(bytes, at);
     }
 
     fn escape(&mut self, bytes: &[u8], at: usize) {
@@ -183,47 +193,25 @@ impl Survey {
     }
 }
 
-/// The last bytes, with bytes behind them that mean nothing.
-fn padded(bytes: &[u8], start: usize) -> [u8; BLOCK + AHEAD] {
-    let mut block = [1; BLOCK + AHEAD];
-    block.iter_mut().zip(bytes.iter().skip(start)).for_each(|(to, from)| *to = *from);
-    block
+/// Where the letters at `at` end.
+fn end_of_letters(sight: &[Sorted<3>], at: usize) -> usize {
+    let mut from = at % SORTED;
+    for (number, [letters, ..]) in sight.iter().enumerate().skip(at / SORTED) {
+        let ones = (letters >> from).trailing_ones() as usize;
+        if from + ones < SORTED {
+            return SORTED * number + from + ones;
+        }
+        from = 0;
+    }
+    SORTED * sight.len()
 }
 
-fn judge(block: &[u8; BLOCK + AHEAD]) -> Judged {
-    let mut letters = [0_u8; BLOCK];
-    let (mut zeros, mut escapes) = (0, 0);
-    for (letter, byte) in letters.iter_mut().zip(block) {
-        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let is_digit = byte.wrapping_sub(b'0') < 10;
-        let is = |c: u8| u8::from(*byte == c);
-        let is_sign = is(b'+') | is(b'/') | is(b'-') | is(b'_');
-        *letter = u8::from(is_letter) | u8::from(is_digit) | is_sign;
-        zeros |= is(0);
-        escapes |= is(b'%') | is(b'\\') | is(b'=');
-    }
-    let mut words = 0;
-    for (bit, word) in letters.chunks_exact(8).enumerate() {
-        words |= u8::from(*word == [1; 8]) << bit;
-    }
-    let wide = zeros != 0 && has_wide(block);
-    Judged { words, wide, escapes: escapes != 0 }
-}
-
-/// Whether a word of eight bytes has four letters that alternate with zeros, in either order: eight
-/// such units in a row fill at least one word.
-fn has_wide(block: &[u8; BLOCK + AHEAD]) -> bool {
-    const ODD: u64 = 0xff00_ff00_ff00_ff00;
-    /// One of the two bits that letters have, and none of the one they have not.
-    const LETTERS: u64 = 0x0040_0040_0040_0040;
-    const NO_LETTERS: u64 = 0x0080_0080_0080_0080;
-    // Without a branch: most words of programs are nearly such.
-    let wrong =
-        |word: u64| (((word | (word << 1)) & LETTERS) ^ LETTERS) | (word & (ODD | NO_LETTERS));
-    let words = block.chunks_exact(8).filter_map(<[u8]>::first_chunk);
-    let found = words.map(|word| u64::from_le_bytes(*word)).fold(0, |found, word| {
-        let second = wrong(word >> 8) | (word & 0xff);
-        found | u8::from(wrong(word) == 0) | u8::from(second == 0)
-    });
-    found != 0
+/// The numbers of the bits that are set, in order.
+fn bits(mask: u64) -> impl Iterator<Item = usize> {
+    let mut left = mask;
+    std::iter::from_fn(move || {
+        let bit = left.trailing_zeros() as usize;
+        left &= left.wrapping_sub(1);
+        (bit < SORTED).then_some(bit)
+    })
 }

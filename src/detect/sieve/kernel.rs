@@ -208,6 +208,119 @@ fn portable_stride(looks: &mut Looks<'_>, done: usize) {
     }
 }
 
+/// Classes of ASCII by which bytes are sorted, many at a time.
+pub(in crate::detect) struct Sorter<const CLASSES: usize> {
+    /// For each class and the low four bits of a byte: a bit for each value of the other three that
+    /// the class has.
+    low: [[u8; 16]; CLASSES],
+    /// For each byte: a bit for each class that has it.
+    each: [u8; 256],
+}
+
+/// Which of 64 bytes are in each class, the first byte in the lowest bit.
+pub(in crate::detect) type Sorted<const CLASSES: usize> = [u64; CLASSES];
+
+/// Bytes that are sorted at once.
+pub(in crate::detect) const SORTED: usize = 64;
+
+/// Bytes that are passed over at once when all of them are zero.
+const PAGE: usize = 4096;
+
+impl<const CLASSES: usize> Sorter<CLASSES> {
+    /// A sorter of eight classes or fewer, of ASCII.
+    pub(in crate::detect) const fn new(classes: [ByteSet; CLASSES]) -> Sorter<CLASSES> {
+        assert!(CLASSES <= 8);
+        let (mut low, mut each) = ([[0; 16]; CLASSES], [0; 256]);
+        let mut class = 0;
+        while class < CLASSES {
+            let mut byte: u8 = 0;
+            while byte < 128 {
+                if classes[class].has(byte) {
+                    low[class][(byte & 15) as usize] |= 1 << (byte >> 4);
+                    each[byte as usize] |= 1 << class;
+                }
+                byte += 1;
+            }
+            class += 1;
+        }
+        Sorter { low, each }
+    }
+
+    /// Sort `bytes`; zeros stand for what the last 64 lack.
+    pub(in crate::detect) fn sort(
+        &self,
+        kernel: Kernel,
+        bytes: &[u8],
+        into: &mut Vec<Sorted<CLASSES>>,
+    ) {
+        into.clear();
+        into.reserve(bytes.len().div_ceil(SORTED));
+        for page in bytes.chunks(PAGE) {
+            if page == [0; PAGE] {
+                let zero = self.each[0];
+                let all =
+                    std::array::from_fn(|class| 0_u64.wrapping_sub((zero >> class & 1).into()));
+                into.extend([all; PAGE / SORTED]);
+                continue;
+            }
+            let (blocks, rest) = page.as_chunks::<SORTED>();
+            self.sort_blocks(kernel, blocks, into);
+            if !rest.is_empty() {
+                let mut last = [0; SORTED];
+                last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                self.sort_blocks(kernel, &[last], into);
+            }
+        }
+    }
+
+    fn sort_blocks(
+        &self,
+        kernel: Kernel,
+        blocks: &[[u8; SORTED]],
+        into: &mut Vec<Sorted<CLASSES>>,
+    ) {
+        match kernel {
+            // SAFETY: the instructions were detected, here and in the cases below.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Vbmi if kernel.is_available() => unsafe {
+                x86::sort64(&self.low, blocks, into)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Avx2 if kernel.is_available() => unsafe {
+                x86::sort32(&self.low, blocks, into)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::Ssse3 if kernel.is_available() => unsafe {
+                x86::sort16(&self.low, blocks, into)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon if kernel.is_available() => unsafe {
+                arm::sort16(&self.low, blocks, into)
+            },
+            _ => into.extend(blocks.iter().map(|block| self.portable(block))),
+        }
+    }
+
+    fn portable(&self, block: &[u8; SORTED]) -> Sorted<CLASSES> {
+        let mut sorted = [0; CLASSES];
+        for (number, eight) in block.as_chunks::<8>().0.iter().enumerate() {
+            let each = u64::from_le_bytes(eight.map(|byte| self.each[usize::from(byte)]));
+            for (class, mask) in sorted.iter_mut().enumerate() {
+                let bits = each >> class & 0x0101_0101_0101_0101;
+                // The lowest bits of eight bytes side by side.
+                *mask |= (bits.wrapping_mul(0x0102_0408_1020_4080) >> 56) << (8 * number);
+            }
+        }
+        sorted
+    }
+}
+
+/// For the four high bits of a byte: the bit that stands for them in a sorter's tables.
+const HIGH_BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0];
+
 /// Where a kernel notes the places it has found.
 struct Marks<'a> {
     bitmap: &'a Bitmap<EVERYWHERE_WORDS>,
@@ -263,7 +376,10 @@ fn part<const AT: usize, const LEN: usize, const ALL: usize>(bytes: &[u8; ALL]) 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use super::super::index::{FIRST_BIT, FOLDS, SECOND_BIT, SPREAD, word_shift};
-    use super::{Bitmap, Exact, GROUPS, Looks, Marks, Nibbles, STRIDED_WORDS, WINDOW, part};
+    use super::{
+        Bitmap, Exact, GROUPS, HIGH_BITS, Looks, Marks, Nibbles, SORTED, STRIDED_WORDS, Sorted,
+        WINDOW, part,
+    };
     use std::arch::x86_64::*;
 
     #[inline(always)]
@@ -400,6 +516,75 @@ mod x86 {
         _mm256_movemask_ps(both).cast_unsigned()
     }
 
+    /// Sort 64 bytes in two steps. A look-up gives zero where a byte's highest bit is set.
+    #[target_feature(enable = "avx2")]
+    pub(super) fn sort32<const CLASSES: usize>(
+        low: &[[u8; 16]; CLASSES],
+        blocks: &[[u8; SORTED]],
+        into: &mut Vec<Sorted<CLASSES>>,
+    ) {
+        let wide = |table: &[u8; 16]| _mm256_broadcastsi128_si256(load16(table));
+        let (low, bits) = (low.each_ref().map(wide), wide(&HIGH_BITS));
+        let (ones, zero) = (_mm256_set1_epi8(15), _mm256_setzero_si256());
+        for block in blocks {
+            let halves = [load32(part::<0, 32, 64>(block)), load32(part::<32, 32, 64>(block))];
+            let high = halves.map(|half| {
+                _mm256_shuffle_epi8(bits, _mm256_and_si256(_mm256_srli_epi16::<4>(half), ones))
+            });
+            into.push(low.map(|table| {
+                let first = _mm256_and_si256(_mm256_shuffle_epi8(table, halves[0]), high[0]);
+                let second = _mm256_and_si256(_mm256_shuffle_epi8(table, halves[1]), high[1]);
+                let none = |v| _mm256_movemask_epi8(_mm256_cmpeq_epi8(v, zero)).cast_unsigned();
+                !(u64::from(none(first)) | u64::from(none(second)) << 32)
+            }));
+        }
+    }
+
+    /// The same in four steps.
+    #[target_feature(enable = "ssse3")]
+    pub(super) fn sort16<const CLASSES: usize>(
+        low: &[[u8; 16]; CLASSES],
+        blocks: &[[u8; SORTED]],
+        into: &mut Vec<Sorted<CLASSES>>,
+    ) {
+        let (low, bits) = (low.each_ref().map(load16), load16(&HIGH_BITS));
+        let (ones, zero) = (_mm_set1_epi8(15), _mm_setzero_si128());
+        for block in blocks {
+            let mut sorted = [0; CLASSES];
+            for (number, quarter) in block.as_chunks::<16>().0.iter().enumerate() {
+                let quarter = load16(quarter);
+                let high = _mm_and_si128(_mm_srli_epi16::<4>(quarter), ones);
+                let high = _mm_shuffle_epi8(bits, high);
+                for (mask, table) in sorted.iter_mut().zip(low) {
+                    let there = _mm_and_si128(_mm_shuffle_epi8(table, quarter), high);
+                    let none = _mm_movemask_epi8(_mm_cmpeq_epi8(there, zero)).cast_unsigned();
+                    *mask |= u64::from(!none & 0xffff) << (16 * number);
+                }
+            }
+            into.push(sorted);
+        }
+    }
+
+    /// The same in one step.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    pub(super) fn sort64<const CLASSES: usize>(
+        low: &[[u8; 16]; CLASSES],
+        blocks: &[[u8; SORTED]],
+        into: &mut Vec<Sorted<CLASSES>>,
+    ) {
+        let wide = |table: &[u8; 16]| _mm512_broadcast_i32x4(load16(table));
+        let (low, bits) = (low.each_ref().map(wide), wide(&HIGH_BITS));
+        let ones = _mm512_set1_epi8(15);
+        for block in blocks {
+            let bytes = load64(block);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), ones);
+            let high = _mm512_shuffle_epi8(bits, high);
+            into.push(
+                low.map(|table| _mm512_test_epi8_mask(_mm512_shuffle_epi8(table, bytes), high)),
+            );
+        }
+    }
+
     /// 64 places at a time, each byte looked up whole. The look-up takes the low seven bits; places
     /// with a higher byte are struck out at the end.
     #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
@@ -436,7 +621,7 @@ mod x86 {
 
 #[cfg(target_arch = "aarch64")]
 mod arm {
-    use super::{GROUPS, Marks, Nibbles, WINDOW, part};
+    use super::{GROUPS, HIGH_BITS, Marks, Nibbles, SORTED, Sorted, WINDOW, part};
     use std::arch::aarch64::*;
 
     #[inline]
@@ -444,6 +629,33 @@ mod arm {
     fn load(bytes: &[u8; 16]) -> uint8x16_t {
         // SAFETY: sixteen bytes are there, and the load asks for no alignment.
         unsafe { vld1q_u8(bytes.as_ptr()) }
+    }
+
+    /// Sort 64 bytes in four steps.
+    #[target_feature(enable = "neon")]
+    pub(super) fn sort16<const CLASSES: usize>(
+        low: &[[u8; 16]; CLASSES],
+        blocks: &[[u8; SORTED]],
+        into: &mut Vec<Sorted<CLASSES>>,
+    ) {
+        let (low, bits) = (low.each_ref().map(load), load(&HIGH_BITS));
+        // Each byte's own bit; their sum is the mask of eight.
+        let own = load(&[1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128]);
+        for block in blocks {
+            let mut sorted = [0; CLASSES];
+            for (number, quarter) in block.as_chunks::<16>().0.iter().enumerate() {
+                let quarter = load(quarter);
+                let high = vqtbl1q_u8(bits, vshrq_n_u8::<4>(quarter));
+                let index = vandq_u8(quarter, vdupq_n_u8(0x8f));
+                for (mask, table) in sorted.iter_mut().zip(low) {
+                    let there = vandq_u8(vtstq_u8(vqtbl1q_u8(table, index), high), own);
+                    let first = u64::from(vaddv_u8(vget_low_u8(there)));
+                    let second = u64::from(vaddv_u8(vget_high_u8(there)));
+                    *mask |= (first | second << 8) << (16 * number);
+                }
+            }
+            into.push(sorted);
+        }
     }
 
     /// Sixteen places at a time. A look-up beyond the sixteen entries gives zero, which is what a

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use index::Index;
 pub use kernel::Kernel;
 use kernel::Tables;
+pub(super) use kernel::{SORTED, Sorted, Sorter};
 use oracle::Oracle;
 use std::collections::BTreeMap;
 use std::ops::Range;
