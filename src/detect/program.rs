@@ -7,7 +7,7 @@
 
 use super::class::ByteSet;
 use super::sieve::pattern::byte_set;
-use super::signature::Signature;
+use super::signature::{Anchor, Signature};
 use regex_syntax::hir::{Hir, HirKind, Look};
 use std::ops::Range;
 
@@ -113,6 +113,41 @@ impl Program {
             groups: groups?,
             slots: compiler.names.len() * 2,
             ops: compiler.ops,
+        })
+    }
+
+    /// As much as has a program of what every match has behind its anchor. `None` when the anchor
+    /// has no one place in the pattern, or stands at its beginning.
+    pub(super) fn behind_anchor(signature: &Signature) -> Option<Program> {
+        let hir = signature.parse().ok()?;
+        let text = if signature.multiline { ByteSet::ALL } else { TEXT };
+        let mut compiler = Compiler { text, ops: Vec::new(), names: Vec::new() };
+        let parts = flat(compiler.node(&hir, DEPTH)?);
+        let mut places = (0..parts.len()).filter(|at| {
+            let rest = parts.get(*at..).unwrap_or_default();
+            signature.anchors.iter().any(|anchor| spells(rest, anchor))
+        });
+        let place = places.next().filter(|place| *place > 0 && places.next().is_none())?;
+        let len = signature.anchors.first()?.text.len();
+        let rest = parts.get(place..)?;
+        if !signature.anchors.iter().all(|anchor| anchor.text.len() == len && spells(rest, anchor))
+        {
+            return None;
+        }
+        let rest = rest.get(len..)?;
+        let open = First { open: true, ..First::default() };
+        (1..=rest.len()).rev().find_map(|count| {
+            let mut compiler = Compiler { text, ops: Vec::new(), names: Vec::new() };
+            compiler.emit(&Node::Seq(rest.get(..count)?.to_vec()), &open)?;
+            let program = Program {
+                ops: compiler.ops,
+                first: ByteSet::ALL,
+                binary: signature.multiline,
+                secret: 0,
+                groups: Vec::new(),
+                slots: 0,
+            };
+            Some(program)
         })
     }
 
@@ -479,6 +514,31 @@ impl Compiler {
         }
         Some(())
     }
+}
+
+/// The parts of a pattern in a row, without its groups.
+fn flat(node: Node) -> Vec<Node> {
+    let mut parts = Vec::new();
+    let mut pending = vec![node];
+    while let Some(node) = pending.pop() {
+        match node {
+            Node::Seq(inside) => pending.extend(inside.into_iter().rev()),
+            Node::Group(_, inside) => pending.push(*inside),
+            other => parts.push(other),
+        }
+    }
+    parts
+}
+
+/// Whether `parts` begin with the anchor, each byte spelled out.
+fn spells(parts: &[Node], anchor: &Anchor) -> bool {
+    let text = &anchor.text;
+    let pairs = parts.iter().zip(text.iter());
+    text.len() <= parts.len()
+        && pairs.clone().all(|(part, byte)| match part {
+            Node::Set(set) => set.has(*byte) && set.len() <= 2,
+            _ => false,
+        })
 }
 
 /// A sequence of one is that one.

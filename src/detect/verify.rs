@@ -30,15 +30,17 @@ pub(super) struct Effort {
     /// Bytes looked at.
     pub(super) steps: usize,
     memo: Memo,
+    tail_memo: Memo,
     /// Bytes at which debug builds have compared the two verifiers.
     #[cfg(debug_assertions)]
     compared: usize,
 }
 
-/// What a look at the boundary, a program, an expression, the groups of an expression and a
+/// What a look at the boundary, what is behind an anchor, a program, an expression, the groups of an expression and a
 /// judgement cost besides the bytes they look at, in steps; and how many steps a byte is for the
 /// latter two. Chosen so that the benchmark's hostile texts cost about the same for each step.
 const BOUNDARY_STEPS: usize = 48;
+const TAIL_STEPS: usize = 48;
 const PROGRAM_STEPS: usize = 96;
 const REGEX_STEPS: usize = 1024;
 const GROUPS_STEPS: usize = 4096;
@@ -55,6 +57,7 @@ impl Effort {
     /// Forget what is known of the bytes seen before: the next candidates stand in others.
     pub(super) fn forget(&mut self) {
         self.memo = Memo::default();
+        self.tail_memo = Memo::default();
     }
 
     fn spend(&mut self, steps: usize) {
@@ -78,7 +81,8 @@ pub(super) fn verify(
     let several = signature.back == 0 && signature.anchors.len() > 1;
     let name_bytes = if several { NAME_BYTES } else { 0 };
     for earlier in place.whole.start.saturating_sub(name_bytes)..at {
-        if !signature.anchors.iter().any(|anchor| anchor.stands_at(bytes, earlier)) {
+        let begins = bytes.get(earlier).is_some_and(|byte| signature.anchor_heads.has(*byte));
+        if !begins || !signature.anchors.iter().any(|anchor| anchor.stands_at(bytes, earlier)) {
             continue;
         }
         // Told twice is better than lost.
@@ -94,6 +98,10 @@ pub(super) fn verify(
 }
 
 fn search(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) -> Option<Place> {
+    // Before the anchor a match may begin at many places; behind it there is but one way to go on.
+    if 0 < signature.back && !goes_on(signature, bytes, at, effort) {
+        return None;
+    }
     let Some(program) = signature.program() else {
         return search_regex(signature, bytes, at, effort);
     };
@@ -109,6 +117,16 @@ fn search(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) -
         assert_eq!(found, expected, "program and expression of {} differ", signature.rule.id);
     }
     found
+}
+
+/// Whether what stands behind the anchor at `at` is what every match has there.
+fn goes_on(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) -> bool {
+    let Some(tail) = signature.tail() else { return true };
+    let len = signature.anchors.first().map_or(0, |anchor| anchor.text.len());
+    let end = at.saturating_add(signature.max_len).saturating_add(1).min(bytes.len());
+    effort.spend(TAIL_STEPS);
+    let (mut slots, place) = ([usize::MAX; SLOTS], program::Place { bytes, start: at + len, end });
+    tail.run(&place, &mut slots, &mut effort.tail_memo, &mut effort.steps).is_some()
 }
 
 /// How much of each window a debug build verifies both ways.

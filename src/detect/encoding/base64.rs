@@ -60,7 +60,10 @@ struct Text<'a> {
 impl Text<'_> {
     /// What begins like gzip anywhere, or like zlib at the text's own beginning.
     fn packed(self, view: &mut View) {
-        for start in memchr::memmem::find_iter(self.values, GZIP).take(PACKED_PER_TEXT) {
+        for start in memchr::memmem::find_iter(self.values, GZIP)
+            .filter(|at| self.values.get(at + 4).is_none_or(|flags| *flags < 8))
+            .take(PACKED_PER_TEXT)
+        {
             self.decode(start..self.values.len(), view);
         }
         // 78 01, 78 5E, 78 9C and 78 DA.

@@ -147,6 +147,13 @@ pub(super) fn at(
     Letters { text, base64, hex }
 }
 
+/// Whether a character may stand for gzip's flags, of which three mean nothing: as far as it is
+/// known.
+fn may_be_flags(character: Option<&u8>) -> bool {
+    let value = character.and_then(|byte| super::base64::VALUES.get(usize::from(*byte)));
+    value.is_none_or(|value| *value < 8 || 64 <= *value)
+}
+
 /// How gzip begins in base64.
 static GZIP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"H4sI"));
 

@@ -13,8 +13,20 @@ use joined::{Letters, back};
 use std::ops::Range;
 use utf16::Reading;
 
-/// What tells encodings apart at first sight: letters, what begins an escape, and zeros.
-static SIGHT: Sorter<3> = Sorter::new([joined::LETTERS, ByteSet::any_of(b"%\\="), ByteSet::of(0)]);
+/// What tells encodings apart at first sight: letters, zeros, what begins an escape and what may
+/// stand behind that.
+static SIGHT: Sorter<4> = Sorter::new([
+    joined::LETTERS,
+    ByteSet::of(0),
+    ByteSet::any_of(b"%\\="),
+    ByteSet::any_of(b"0123456789abcdefABCDEFnrtxu\"'/\\\r\n"),
+]);
+
+/// What was seen of 64 bytes.
+type Sight = Sorted<4>;
+
+/// What is seen of zeros.
+const NOTHING: Sight = [0, u64::MAX, 0, 0];
 
 /// Where encoded text may stand. The texts of one kind are in order; cut ones overlap.
 #[derive(Default)]
@@ -38,7 +50,7 @@ pub(super) struct Survey {
     /// Quoted-printable text.
     pub(super) quoted: Vec<Range<usize>>,
     /// What was seen at first sight.
-    sight: Vec<Sorted<3>>,
+    sight: Vec<Sight>,
     room: joined::Room,
     /// How far letters were looked at.
     letters_done: usize,
@@ -84,15 +96,22 @@ impl Survey {
         let mut sight = std::mem::take(&mut into.sight);
         SIGHT.sort(kernel, bytes, &mut sight);
         let mut before = Before::default();
-        for (number, [letters, escapes, zeros]) in sight.iter().copied().enumerate() {
+        let nexts = sight.iter().skip(1).chain([&NOTHING]);
+        let mut last = &NOTHING;
+        for (number, (block, next)) in sight.iter().zip(nexts).enumerate() {
+            if *block == NOTHING && *last == NOTHING {
+                continue;
+            }
+            last = block;
             let start = SORTED * number;
+            let [letters, zeros, escapes, followers] = *block;
             into.look_for_letters(kernel, bytes, (&sight, number), before.letters);
             let ones = letters.leading_ones() as usize;
             before.letters = if letters == u64::MAX { before.letters + SORTED } else { ones };
             for at in bits(before.alternating(zeros)) {
                 into.wide(bytes, start + at);
             }
-            for at in bits(escapes) {
+            for at in bits(escapes & (followers >> 1 | next[3] << 63)) {
                 into.look_for_escape(bytes, start + at);
             }
         }
@@ -104,7 +123,7 @@ impl Survey {
         &mut self,
         kernel: Kernel,
         bytes: &[u8],
-        (sight, number): (&[Sorted<3>], usize),
+        (sight, number): (&[Sight], usize),
         before: usize,
     ) {
         let Some([letters, ..]) = sight.get(number) else { return };
@@ -126,7 +145,7 @@ impl Survey {
         }
     }
 
-    fn letters(&mut self, kernel: Kernel, bytes: &[u8], at: usize, sight: &[Sorted<3>]) {
+    fn letters(&mut self, kernel: Kernel, bytes: &[u8], at: usize, sight: &[Sight]) {
         if at < self.letters_done {
             return;
         }
@@ -194,7 +213,7 @@ impl Survey {
 }
 
 /// Where the letters at `at` end.
-fn end_of_letters(sight: &[Sorted<3>], at: usize) -> usize {
+fn end_of_letters(sight: &[Sight], at: usize) -> usize {
     let mut from = at % SORTED;
     for (number, [letters, ..]) in sight.iter().enumerate().skip(at / SORTED) {
         let ones = (letters >> from).trailing_ones() as usize;

@@ -14,7 +14,7 @@ mod window;
 
 use super::class::ByteSet;
 use crate::error::{Error, ErrorKind, Result};
-use index::Index;
+use index::{FOLDS, Index};
 pub use kernel::Kernel;
 use kernel::Tables;
 pub(super) use kernel::{SORTED, Sorted, Sorter};
@@ -82,6 +82,52 @@ struct Entry {
 struct Placement {
     entry: u16,
     window: u16,
+    /// Four more bytes of the pattern, as far as they are known, and where in it they begin: they
+    /// tell most chance hits of common words without a look at any class.
+    beside: u16,
+    known: u32,
+    wanted: u32,
+}
+
+impl Placement {
+    fn new(entry: u16, window: u16, classes: &[ByteSet]) -> Placement {
+        let single = |class: &ByteSet| {
+            let folded = window::folded(*class);
+            folded.bytes().next().filter(|_| folded.len() == 1)
+        };
+        let apart = |at: usize| usize::from(window).abs_diff(at).min(WINDOW);
+        let places = classes.windows(WINDOW).enumerate();
+        let told = |at: usize, four: &[ByteSet]| {
+            let outside = |at: usize| !(0..WINDOW).contains(&at.wrapping_sub(usize::from(window)));
+            four.iter()
+                .zip(at..)
+                .filter(|(class, at)| outside(*at) && single(class).is_some())
+                .count()
+        };
+        let best = places.max_by_key(|(at, four)| (told(*at, four), apart(*at)));
+        let (at, four) = best.unwrap_or((0, &[]));
+        let (mut known, mut wanted) = ([0; WINDOW], [0; WINDOW]);
+        for ((class, known), wanted) in four.iter().zip(&mut known).zip(&mut wanted) {
+            if let Some(byte) = single(class) {
+                (*known, *wanted) = (u8::MAX, byte);
+            }
+        }
+        Placement {
+            entry,
+            window,
+            beside: u16::try_from(at).unwrap_or(0),
+            known: u32::from_le_bytes(known),
+            wanted: u32::from_le_bytes(wanted),
+        }
+    }
+
+    /// Whether the bytes beside the window do not speak against a pattern that begins at `start`.
+    #[inline]
+    fn may_stand(&self, bytes: &[u8], start: usize) -> bool {
+        let four = bytes.get(start..).and_then(|rest| rest.get(usize::from(self.beside)..));
+        four.and_then(<[u8]>::first_chunk)
+            .is_some_and(|four| (u32::from_le_bytes(*four) | FOLDS) & self.known == self.wanted)
+    }
 }
 
 impl Sieve {
@@ -166,7 +212,7 @@ impl Sieve {
                 let classes = pattern.classes.get(usize::from(*window)..);
                 let Some(classes) = classes.and_then(<[ByteSet]>::first_chunk) else { continue };
                 list.push((u32::try_from(self.placements.len()).unwrap_or(u32::MAX), *classes));
-                self.placements.push(Placement { entry: number, window: *window });
+                self.placements.push(Placement::new(number, *window, &pattern.classes));
                 self.reach = self.reach.max(usize::from(window.saturating_sub(entry.before)));
                 self.lead = self.lead.max(usize::from(entry.before.saturating_sub(*window)));
             }
@@ -240,8 +286,11 @@ impl Sieve {
         let Some(four) = rest.and_then(<[u8]>::first_chunk::<WINDOW>) else { return };
         for number in index.chain(u32::from_le_bytes(*four)) {
             let Some(placement) = self.placements.get(*number as usize) else { continue };
-            let Some(entry) = self.entries.get(usize::from(placement.entry)) else { continue };
-            if let Some(start) = at.checked_sub(usize::from(placement.window)) {
+            let Some(start) = at.checked_sub(usize::from(placement.window)) else { continue };
+            if !placement.may_stand(hearing.bytes, start) {
+                continue;
+            }
+            if let Some(entry) = self.entries.get(usize::from(placement.entry)) {
                 self.try_entry(entry, start, hearing);
             }
         }

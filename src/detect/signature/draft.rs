@@ -1,7 +1,7 @@
 //! A signature that comes from no file of ours.
 
 use super::{About, Allow, Anchor, Boundary, Encodings, Example, Paths, Signature};
-use super::{Measured, intern, intern_rule};
+use super::{Measured, heads, intern, intern_rule};
 use crate::detect::check::Check;
 use crate::finding::{Grade, Rule, Severity};
 use std::sync::{Arc, OnceLock};
@@ -57,6 +57,7 @@ impl Signature {
                 detect_use: None,
                 public_by_design: false,
             },
+            anchor_heads: heads(&draft.anchors),
             anchors: draft.anchors,
             back: draft.back,
             multiline: draft.multiline,
@@ -78,6 +79,7 @@ impl Signature {
             armoured: false,
             compiled: OnceLock::new(),
             program: OnceLock::new(),
+            tail: OnceLock::new(),
         }
     }
 }

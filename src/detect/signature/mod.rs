@@ -13,6 +13,7 @@ pub use paths::{Glob, Paths};
 pub use place::{Encoding, Encodings, Pair, Scope};
 
 use super::check::Check;
+use super::class::ByteSet;
 use super::program::Program;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Grade, Rule, Severity};
@@ -38,6 +39,8 @@ pub struct Signature {
     pub about: About,
     /// The literals one of which every match holds.
     pub anchors: Vec<Anchor>,
+    /// What anchors begin with.
+    pub(super) anchor_heads: ByteSet,
     /// How many bytes before the anchor a match may begin.
     pub back: usize,
     /// Whether a match may hold line breaks. Otherwise it is one line of ASCII text, and nobody
@@ -76,6 +79,7 @@ pub struct Signature {
     pub(super) armoured: bool,
     compiled: OnceLock<Result<Regex, regex::Error>>,
     program: OnceLock<Option<Program>>,
+    tail: OnceLock<Option<Program>>,
 }
 
 /// What the file says for people.
@@ -239,9 +243,12 @@ impl Signature {
             rotate: intern(&entry.blast.rotate),
         };
         let kinds = entry.kinds.iter().map(|(key, kind)| (key.clone().into_bytes(), intern(kind)));
+        let anchors: Vec<Anchor> =
+            entry.anchors.into_iter().map(AnchorEntry::into_anchor).collect();
         Ok(Signature {
             rule: intern_rule(rule),
-            anchors: entry.anchors.into_iter().map(AnchorEntry::into_anchor).collect(),
+            anchor_heads: heads(&anchors),
+            anchors,
             back: entry.back,
             multiline: entry.multiline,
             max_len: entry.max_len,
@@ -263,6 +270,7 @@ impl Signature {
                 && entry.pattern.contains("-----END "),
             compiled: OnceLock::new(),
             program: OnceLock::new(),
+            tail: OnceLock::new(),
             pattern: entry.pattern,
             about: About {
                 file: file.to_owned(),
@@ -294,9 +302,15 @@ impl Signature {
         self.program.get_or_init(|| Program::new(self)).as_ref()
     }
 
+    /// What every match has behind its anchor, as far as it has a program; made when first needed.
+    pub(super) fn tail(&self) -> Option<&Program> {
+        self.tail.get_or_init(|| Program::behind_anchor(self)).as_ref()
+    }
+
     /// Leave everything to the regular expression.
     pub(super) fn without_program(&mut self) {
         self.program = OnceLock::from(None);
+        self.tail = OnceLock::from(None);
         self.armoured = false;
     }
 
@@ -320,6 +334,15 @@ impl Signature {
         let pattern = format!("{start}(?:{})", self.pattern);
         RegexBuilder::new(&pattern).unicode(false).size_limit(limits::PATTERN_MEMORY_BYTES).build()
     }
+}
+
+/// What any of the anchors begins with.
+fn heads(anchors: &[Anchor]) -> ByteSet {
+    let heads =
+        anchors.iter().filter_map(|anchor| Some((*anchor.text.first()?, anchor.ignore_case)));
+    heads.fold(ByteSet::EMPTY, |all, (head, ignore_case)| {
+        all.union(if ignore_case { ByteSet::either_case(head) } else { ByteSet::of(head) })
+    })
 }
 
 /// The named groups of a pattern, without the secret itself.
