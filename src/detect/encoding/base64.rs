@@ -7,8 +7,8 @@
 //! stands in fewer than five such groups in a row. Those stretches are decoded, and what begins
 //! like packed data.
 
-use super::joined;
 use super::view::View;
+use super::{joined, packed};
 use crate::limits::PACKED_PER_TEXT;
 use std::ops::Range;
 
@@ -36,6 +36,28 @@ const fn values() -> [u8; 256] {
     values[b'-' as usize] = 62;
     values[b'_' as usize] = 63;
     values
+}
+
+/// Letters that are looked at to tell packed data from chance.
+const PACKED_LETTERS: usize = 1024;
+
+/// Whether packed data may begin with the letters of `text`.
+pub(super) fn may_be_packed(text: &[u8]) -> bool {
+    let letters = joined::characters(text, 0..text.len()).take(PACKED_LETTERS);
+    let values: Vec<u8> =
+        letters.filter_map(|(byte, _)| VALUES.get(usize::from(byte)).copied()).collect();
+    let bytes: Vec<u8> = values.chunks(4).flat_map(|group| bytes_of(group)).collect();
+    packed::may_give(&bytes)
+}
+
+/// The bytes of a group.
+fn bytes_of(group: &[u8]) -> impl Iterator<Item = u8> {
+    group.windows(2).enumerate().map(|(pair, values)| match (pair, values) {
+        (0, [high, low]) => high << 2 | low >> 4,
+        (1, [high, low]) => high << 4 | low >> 2,
+        (_, [high, low]) => high << 6 | low,
+        _ => 0,
+    })
 }
 
 pub(super) fn decode(bytes: &[u8], text: Range<usize>, view: &mut View) {
@@ -115,14 +137,10 @@ impl Text<'_> {
         let Some(first) = places.first() else { return };
         view.begin(*first);
         for (values, places) in values.chunks(4).zip(places.chunks(4)) {
-            for (pair, (values, places)) in values.windows(2).zip(places.windows(2)).enumerate() {
-                let ([high, low], [first, last]) = (values, places) else { continue };
-                let byte = match pair {
-                    0 => high << 2 | low >> 4,
-                    1 => high << 4 | low >> 2,
-                    _ => high << 6 | low,
-                };
-                view.push(byte, *first..*last + 1);
+            for (byte, places) in bytes_of(values).zip(places.windows(2)) {
+                if let [first, last] = places {
+                    view.push(byte, *first..*last + 1);
+                }
             }
         }
     }

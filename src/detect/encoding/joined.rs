@@ -1,6 +1,6 @@
 //! The characters of an alphabet in a text that may be wrapped into lines.
 
-use super::hex;
+use super::{base64, hex};
 use crate::detect::Kernel;
 use crate::detect::class::ByteSet;
 use crate::detect::sieve::{SORTED, Sorted, Sorter};
@@ -44,7 +44,7 @@ const fn values_with(mask: u8, bits: u8) -> ByteSet {
     let mut set = ByteSet::EMPTY;
     let mut byte: u8 = 0;
     while byte < 128 {
-        let value = super::base64::VALUES[byte as usize];
+        let value = base64::VALUES[byte as usize];
         if value < 64 && value & mask == bits {
             set = set.with(byte);
         }
@@ -136,8 +136,9 @@ pub(super) fn at(
         }
     }
     room.sorted = sorted;
-    let packed =
-        matches!(shown, [b'e', b'A' | b'F' | b'J' | b'N', ..]) || GZIP.find(shown).is_some();
+    let begins = matches!(shown, [b'e', b'A' | b'F' | b'J' | b'N', ..]);
+    let gives = |at: usize| shown.get(at..).is_some_and(base64::may_be_packed);
+    let packed = begins && gives(0) || GZIP.find_iter(shown).any(gives);
     let near = |part: Range<usize>| {
         part.start.saturating_sub(BESIDE).max(text.start)..(part.end + BESIDE).min(text.end)
     };
@@ -145,13 +146,6 @@ pub(super) fn at(
     let parts = || seen.base64.into_iter().map(near).collect();
     let base64 = if packed { vec![text.clone()] } else { parts() };
     Letters { text, base64, hex }
-}
-
-/// Whether a character may stand for gzip's flags, of which three mean nothing: as far as it is
-/// known.
-fn may_be_flags(character: Option<&u8>) -> bool {
-    let value = character.and_then(|byte| super::base64::VALUES.get(usize::from(*byte)));
-    value.is_none_or(|value| *value < 8 || 64 <= *value)
 }
 
 /// How gzip begins in base64.

@@ -34,14 +34,28 @@ fn format(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Whether packed data that begins with `bytes` may give anything: what looks like a header by
+/// chance is found wrong within a few bytes.
+pub(super) fn may_give(bytes: &[u8]) -> bool {
+    let Some(mut reader) = reader(bytes) else { return false };
+    match reader.read(&mut [0]) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
+    }
+}
+
+fn reader(bytes: &[u8]) -> Option<Box<dyn Read + '_>> {
+    Some(match format(bytes)? {
+        "gzip" => Box::new(GzDecoder::new(bytes)),
+        _ => Box::new(ZlibDecoder::new(bytes)),
+    })
+}
+
 /// Unpack what `bytes` begin with, up to `room` bytes. What was unpacked before an error counts:
 /// a text may be cut.
 pub(super) fn unpack(bytes: &[u8], room: usize) -> Option<Unpacked> {
     let format = format(bytes)?;
-    let mut reader: Box<dyn Read + '_> = match format {
-        "gzip" => Box::new(GzDecoder::new(bytes)),
-        _ => Box::new(ZlibDecoder::new(bytes)),
-    };
+    let mut reader = reader(bytes)?;
     let mut out = Vec::new();
     while out.len() <= room {
         match reader.by_ref().take(STEP_BYTES).read_to_end(&mut out) {

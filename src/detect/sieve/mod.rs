@@ -90,25 +90,18 @@ struct Placement {
 }
 
 impl Placement {
-    fn new(entry: u16, window: u16, classes: &[ByteSet]) -> Placement {
-        let single = |class: &ByteSet| {
-            let folded = window::folded(*class);
-            folded.bytes().next().filter(|_| folded.len() == 1)
+    fn new(entry: u16, window: u16, gauges: &[Gauge]) -> Placement {
+        let inside = usize::from(window)..usize::from(window) + WINDOW;
+        let told = |at: usize, four: &[Gauge]| {
+            let news = four.iter().zip(at..).filter(|(_, at)| !inside.contains(at));
+            news.filter(|(gauge, _)| gauge.single.is_some()).count()
         };
-        let apart = |at: usize| usize::from(window).abs_diff(at).min(WINDOW);
-        let places = classes.windows(WINDOW).enumerate();
-        let told = |at: usize, four: &[ByteSet]| {
-            let outside = |at: usize| !(0..WINDOW).contains(&at.wrapping_sub(usize::from(window)));
-            four.iter()
-                .zip(at..)
-                .filter(|(class, at)| outside(*at) && single(class).is_some())
-                .count()
-        };
-        let best = places.max_by_key(|(at, four)| (told(*at, four), apart(*at)));
+        let places = gauges.windows(WINDOW).enumerate();
+        let best = places.max_by_key(|(at, four)| told(*at, four));
         let (at, four) = best.unwrap_or((0, &[]));
         let (mut known, mut wanted) = ([0; WINDOW], [0; WINDOW]);
-        for ((class, known), wanted) in four.iter().zip(&mut known).zip(&mut wanted) {
-            if let Some(byte) = single(class) {
+        for ((gauge, known), wanted) in four.iter().zip(&mut known).zip(&mut wanted) {
+            if let Some(byte) = gauge.single {
                 (*known, *wanted) = (u8::MAX, byte);
             }
         }
@@ -212,7 +205,7 @@ impl Sieve {
                 let classes = pattern.classes.get(usize::from(*window)..);
                 let Some(classes) = classes.and_then(<[ByteSet]>::first_chunk) else { continue };
                 list.push((u32::try_from(self.placements.len()).unwrap_or(u32::MAX), *classes));
-                self.placements.push(Placement::new(number, *window, &pattern.classes));
+                self.placements.push(Placement::new(number, *window, &gauges));
                 self.reach = self.reach.max(usize::from(window.saturating_sub(entry.before)));
                 self.lead = self.lead.max(usize::from(entry.before.saturating_sub(*window)));
             }

@@ -87,16 +87,20 @@ pub(super) struct Gauge {
     /// How likely a byte of it is.
     share: f32,
     zero: bool,
+    /// The one byte it has after folding.
+    pub(super) single: Option<u8>,
 }
 
 impl Gauge {
     pub(super) fn of(class: ByteSet, frequency: &Frequency) -> Gauge {
+        let folded = folded(class);
         let fits = !class.is_empty() && class.is_subset(ByteSet::ASCII);
-        let width = if fits { usize::try_from(folded(class).len()).ok() } else { None };
+        let width = if fits { usize::try_from(folded.len()).ok() } else { None };
         Gauge {
             width: width.unwrap_or(usize::MAX),
             share: frequency.share(class),
             zero: class.has(0),
+            single: folded.bytes().next().filter(|_| folded.len() == 1),
         }
     }
 }
