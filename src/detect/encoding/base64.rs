@@ -46,7 +46,7 @@ pub(super) fn may_be_packed(text: &[u8]) -> bool {
     let letters = joined::characters(text, 0..text.len()).take(PACKED_LETTERS);
     let values: Vec<u8> =
         letters.filter_map(|(byte, _)| VALUES.get(usize::from(byte)).copied()).collect();
-    let bytes: Vec<u8> = values.chunks(4).flat_map(|group| bytes_of(group)).collect();
+    let bytes: Vec<u8> = values.chunks(4).flat_map(bytes_of).collect();
     packed::may_give(&bytes)
 }
 

@@ -132,7 +132,7 @@ pub(super) fn at(
         seen.digits(block);
         if groups != 0 {
             let at = |bit: u32| room.place(SORTED * number + bit as usize);
-            seen.note(at(groups.trailing_zeros()), at(63 - groups.leading_zeros()));
+            seen.note(at(groups.trailing_zeros()), at(groups.ilog2()));
         }
     }
     room.sorted = sorted;

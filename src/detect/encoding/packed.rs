@@ -38,8 +38,8 @@ fn format(bytes: &[u8]) -> Option<&'static str> {
 /// chance is found wrong within a few bytes.
 pub(super) fn may_give(bytes: &[u8]) -> bool {
     let Some(mut reader) = reader(bytes) else { return false };
-    match reader.read(&mut [0]) {
-        Ok(_) => true,
+    match reader.read_exact(&mut [0]) {
+        Ok(()) => true,
         Err(error) => error.kind() == std::io::ErrorKind::UnexpectedEof,
     }
 }

@@ -283,22 +283,22 @@ impl<const CLASSES: usize> Sorter<CLASSES> {
             // SAFETY: the instructions were detected, here and in the cases below.
             #[cfg(target_arch = "x86_64")]
             Kernel::Vbmi if kernel.is_available() => unsafe {
-                x86::sort64(&self.low, blocks, into)
+                x86::sort64(&self.low, blocks, into);
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kernel::Avx2 if kernel.is_available() => unsafe {
-                x86::sort32(&self.low, blocks, into)
+                x86::sort32(&self.low, blocks, into);
             },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kernel::Ssse3 if kernel.is_available() => unsafe {
-                x86::sort16(&self.low, blocks, into)
+                x86::sort16(&self.low, blocks, into);
             },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             Kernel::Neon if kernel.is_available() => unsafe {
-                arm::sort16(&self.low, blocks, into)
+                arm::sort16(&self.low, blocks, into);
             },
             _ => into.extend(blocks.iter().map(|block| self.portable(block))),
         }
@@ -499,8 +499,8 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn looks8(bitmap: &Bitmap<STRIDED_WORDS>, fours: __m256i) -> u32 {
-        const { assert!(STRIDED_WORDS.is_power_of_two()) };
         const WORD: i32 = word_shift(STRIDED_WORDS).cast_signed();
+        const { assert!(STRIDED_WORDS.is_power_of_two()) };
         let spread = _mm256_set1_epi32(SPREAD.cast_signed());
         let folded = _mm256_or_si256(fours, _mm256_set1_epi32(FOLDS.cast_signed()));
         let hash = _mm256_mullo_epi32(folded, spread);
