@@ -638,7 +638,7 @@ mod arm {
         blocks: &[[u8; SORTED]],
         into: &mut Vec<Sorted<CLASSES>>,
     ) {
-        let (low, bits) = (low.each_ref().map(load), load(&HIGH_BITS));
+        let (low, bits) = (low.each_ref().map(|table| load(table)), load(&HIGH_BITS));
         // Each byte's own bit; their sum is the mask of eight.
         let own = load(&[1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128]);
         for block in blocks {
