@@ -14,7 +14,7 @@ mod window;
 
 use super::class::ByteSet;
 use crate::error::{Error, ErrorKind, Result};
-use index::{FOLDS, Index};
+use index::Index;
 pub use kernel::Kernel;
 use kernel::Tables;
 pub(super) use kernel::{SORTED, Sorted, Sorter};
@@ -101,8 +101,8 @@ impl Placement {
         let (at, four) = best.unwrap_or((0, &[]));
         let (mut known, mut wanted) = ([0; WINDOW], [0; WINDOW]);
         for ((gauge, known), wanted) in four.iter().zip(&mut known).zip(&mut wanted) {
-            if let Some(byte) = gauge.single {
-                (*known, *wanted) = (u8::MAX, byte);
+            if let Some(bits) = gauge.single {
+                (*known, *wanted) = bits;
             }
         }
         Placement {
@@ -119,7 +119,7 @@ impl Placement {
     fn may_stand(&self, bytes: &[u8], start: usize) -> bool {
         let four = bytes.get(start..).and_then(|rest| rest.get(usize::from(self.beside)..));
         four.and_then(<[u8]>::first_chunk)
-            .is_some_and(|four| (u32::from_le_bytes(*four) | FOLDS) & self.known == self.wanted)
+            .is_some_and(|four| u32::from_le_bytes(*four) & self.known == self.wanted)
     }
 }
 

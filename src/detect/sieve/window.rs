@@ -87,8 +87,8 @@ pub(super) struct Gauge {
     /// How likely a byte of it is.
     share: f32,
     zero: bool,
-    /// The one byte it has after folding.
-    pub(super) single: Option<u8>,
+    /// If it has but one byte, case aside: the bits that are known, and what they are.
+    pub(super) single: Option<(u8, u8)>,
 }
 
 impl Gauge {
@@ -100,7 +100,12 @@ impl Gauge {
             width: width.unwrap_or(usize::MAX),
             share: frequency.share(class),
             zero: class.has(0),
-            single: folded.bytes().next().filter(|_| folded.len() == 1),
+            single: (folded.len() == 1).then(|| {
+                // The bits in which its bytes agree.
+                let all = class.bytes().fold(u8::MAX, |all, byte| all & byte);
+                let any = class.bytes().fold(0, |any, byte| any | byte);
+                (all | !any, all)
+            }),
         }
     }
 }
@@ -121,6 +126,11 @@ pub(super) fn choose(gauges: &[Gauge]) -> Option<u16> {
 pub(super) fn choose_strided(gauges: &[Gauge]) -> Option<[u16; STRIDE]> {
     let mut chosen: [Option<(usize, f32)>; STRIDE] = [None; STRIDE];
     for (at, share) in windows(gauges, EXPANSIONS_OF_STRIDE) {
+        // One letter over and over stands in many runs of it, in either case.
+        let four = gauges.get(at..at + WINDOW).unwrap_or_default();
+        if four.windows(2).all(|two| matches!(two, [a, b] if a.single == b.single)) {
+            continue;
+        }
         let place = chosen.get_mut(at % STRIDE)?;
         if place.is_none_or(|(_, known)| share < known) {
             *place = Some((at, share));
