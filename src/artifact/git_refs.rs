@@ -22,20 +22,29 @@ fn kind<'b>(blob: &'b Blob<'_>) -> Option<(usize, &'b [u8])> {
     let path = &*blob.name;
     let head = blob.bytes.get(..64).unwrap_or(&blob.bytes);
     let file = paths::file_name(path);
-    let folder = path.len().checked_sub(file.len().checked_add(1)?);
+    // A repository may be what is scanned itself, so that nothing stands before its files.
+    let folder = Some(path.len().saturating_sub(file.len().saturating_add(1)));
     let is_id = is_id(head.trim_ascii());
     if file == b"packed-refs" {
         return folder.filter(|_| head.starts_with(b"#") || is_id_line(head)).map(|at| (at, file));
     }
-    if let Some(at) = memchr::memmem::rfind(path, b"/logs/") {
-        return Some((at, path.get(at.checked_add(1)?..)?)).filter(|_| is_id_line(head));
+    if let Some(found) = below(path, b"/logs/") {
+        return Some(found).filter(|_| is_id_line(head));
     }
-    if let Some(at) = memchr::memmem::rfind(path, b"/refs/") {
-        return Some((at, path.get(at.checked_add(1)?..)?)).filter(|_| is_id);
+    if let Some(found) = below(path, b"/refs/") {
+        return Some(found).filter(|_| is_id);
     }
     let is_head = matches!(file, b"HEAD" | b"ORIG_HEAD" | b"FETCH_HEAD" | b"MERGE_HEAD");
     let formed = head.starts_with(b"ref: refs/") || is_id || is_id_line(head);
     folder.filter(|_| is_head && formed).map(|at| (at, file))
+}
+
+/// Where the last folder of that name begins, and the path from there on.
+fn below<'p>(path: &'p [u8], folder: &[u8]) -> Option<(usize, &'p [u8])> {
+    match memchr::memmem::rfind(path, folder) {
+        Some(at) => Some((at, path.get(at.checked_add(1)?..)?)),
+        None => path.starts_with(folder.get(1..)?).then_some((0, path)),
+    }
 }
 
 fn is_id(text: &[u8]) -> bool {
@@ -137,6 +146,8 @@ mod tests {
         );
         let log = format!("{a} {b} X <x> 1 +0\tcommit\n{b} {a} X <x> 2 +0\treset\n");
         assert_eq!(clues("/s/.git/logs/HEAD", &log), [format!("d:/s/.git logs/HEAD {a} {b} {a} ")]);
+        assert_eq!(clues("logs/HEAD", &log), [format!("d: logs/HEAD {a} {b} {a} ")]);
+        assert_eq!(clues("HEAD", &a), [format!("d: HEAD {a}")]);
         assert!(clues("/usr/share/HEAD", "<html>").is_empty());
     }
 }

@@ -78,7 +78,7 @@ fn everything_planted_in_databases_is_found() {
     let outcome = plants(Target::Tree { name: "t".into(), files });
     check(&outcome);
     let live = outcome.iter().find(|plant| plant.name == "live").unwrap();
-    let first = "t:/rows.db!sqlite:users/7/token@0+27".to_owned();
+    let first = "t:rows.db!sqlite:users/7/token@0+27".to_owned();
     assert!(live.places.contains(&first), "{live:#?}");
 }
 
@@ -89,7 +89,8 @@ fn a_row_is_one_place() {
     let image = raw::open(disk.path(), ImageNo(0), "d".into()).unwrap();
     let found = plants(Target::Images(vec![image]));
     check(&found);
-    for plant in &found {
+    // A value of many pages is a file of its own, which stands nowhere in one piece.
+    for plant in found.iter().filter(|plant| plant.name != "huge") {
         let raw: Vec<_> = plant.places.iter().filter(|at| !at.contains('!')).collect();
         assert!(raw.is_empty(), "{plant:#?}");
         // What was found by its looks is the same, too.

@@ -8,15 +8,16 @@ use flate2::read::ZlibDecoder;
 use std::collections::BTreeSet;
 use std::io::Read as _;
 
-/// The folder of the repository that a pack belongs to, by the pack's path.
+/// The folder of the repository that a pack belongs to, by the pack's path, with the slash behind
+/// it; empty where the repository is what is scanned.
 pub(super) fn repository(pack: &[u8]) -> Option<&[u8]> {
-    let folder = pack.get(..memchr::memrchr(b'/', pack)?)?;
-    folder.strip_suffix(b"objects/pack")?.strip_suffix(b"/")
+    let folder = pack.get(..memchr::memrchr(b'/', pack)?)?.strip_suffix(b"objects/pack")?;
+    (folder.is_empty() || folder.ends_with(b"/")).then_some(folder)
 }
 
 /// All refs that can be found by their names.
 pub(super) fn read(siblings: Siblings<'_>, folder: &[u8]) -> Refs {
-    let file = |name: &[u8]| siblings.read(&[folder, b"/", name].concat(), limits::GIT_REF_BYTES);
+    let file = |name: &[u8]| siblings.read(&[folder, name].concat(), limits::GIT_REF_BYTES);
     let mut refs = Refs::default();
     let Some(head) = file(b"HEAD") else { return refs };
     let packed = file(b"packed-refs").unwrap_or_default();
@@ -101,7 +102,7 @@ fn logged(line: &[u8], kept: Kept, refs: &mut Refs) {
 pub(super) fn loose(siblings: Siblings<'_>, folder: &[u8], id: &Id) -> Option<(Kind, Vec<u8>)> {
     let name = hex(id);
     let (first, rest) = name.split_at_checked(2)?;
-    let path = [folder, b"/objects/", first.as_bytes(), b"/", rest.as_bytes()].concat();
+    let path = [folder, b"objects/", first.as_bytes(), b"/", rest.as_bytes()].concat();
     let packed = siblings.read(&path, limits::GIT_OBJECT_BYTES)?;
     let most = u64::try_from(limits::GIT_OBJECT_BYTES).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();

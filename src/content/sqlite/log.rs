@@ -93,11 +93,14 @@ pub(super) fn records(journal: &dyn ReadAt) -> Result<(usize, Vec<Frame>)> {
     let mut at = 0u64;
     // Each part begins with a header that fills a sector.
     while let Ok(header) = read_vec(journal, at, 28) {
-        if !is_journal(&header) || records.len() >= limits::SQLITE_FRAMES {
+        let (sector, size) = (u32_be(&header, 20)?.clamp(512, 65536), u32_be(&header, 24)?);
+        let size = page_size(size).ok_or_else(wrong);
+        // A header that is not safe on the disk yet has no magic.
+        let early = header.starts_with(&[0; 12]) && first.is_some() && first == size.clone().ok();
+        if !(is_journal(&header) || early) || records.len() >= limits::SQLITE_FRAMES {
             break;
         }
-        let sector = u32_be(&header, 20)?.clamp(512, 65536);
-        let size = page_size(u32_be(&header, 24)?).ok_or_else(wrong)?;
+        let size = size?;
         let step = u64::try_from(size).unwrap_or(0).saturating_add(8);
         let begin = at.saturating_add(u64::from(sector));
         let room = journal.len().saturating_sub(begin).checked_div(step).unwrap_or(0);
