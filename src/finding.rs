@@ -349,6 +349,8 @@ pub struct Place {
     pub state: State,
     /// The same bytes on the target, in order; for a decoded view, the bytes it was decoded from.
     pub image_runs: Vec<(ImageNo, Run)>,
+    /// The same bytes in the file itself, where it holds them as they are.
+    pub file_run: Option<Run>,
     /// Where the file comes from, once that is known.
     pub provenance: Option<Provenance>,
     /// What the file is to the image that was named as the base.
@@ -359,7 +361,8 @@ impl Place {
     /// A place of which nothing is known but where it is.
     pub fn new(locator: Locator, state: State) -> Place {
         let (line, image_runs) = (None, Vec::new());
-        Place { locator, line, state, image_runs, provenance: None, descent: None }
+        let (file_run, provenance, descent) = (None, None, None);
+        Place { locator, line, state, image_runs, file_run, provenance, descent }
     }
 }
 

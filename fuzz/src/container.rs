@@ -60,7 +60,7 @@ struct Left {
 fn unpack(unpacker: &Unpacker, bytes: &[u8], random: bool, left: &mut Left, depth: usize) {
     let at = Locator::new(&"x".into(), None, Area::Whole);
     let size = Some(bytes.len() as u64);
-    let given = Given { name: b"x", at: &at, size, siblings: Siblings(None) };
+    let given = Given { name: b"x", at: &at, size, alone: false, siblings: Siblings(None) };
     let mut out = |found: Found<'_>| take(found, left, depth);
     let held = bytes.to_vec();
     let out: Out<'_> = &mut out;

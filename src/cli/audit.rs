@@ -122,23 +122,26 @@ fn sweep(facts: &Facts, engine: &Engine) -> Vec<TextSecret> {
     let mut scratch = Scratch::default();
     for text in texts(facts) {
         let window = Window { bytes: &text.text, owned: 0..text.text.len(), path: None };
-        engine.scan(&window, &mut scratch, &mut |matched| {
-            if matched.harmless.is_none() {
-                found.push(TextSecret {
-                    account: text.account.clone(),
-                    region: text.region.clone(),
-                    resource: text.resource.clone(),
-                    severity: matched.severity,
-                    evidence: format!(
-                        "{}: {} {}",
-                        text.field,
-                        matched.rule.title,
-                        preview(&matched.subject)
-                    ),
-                    text: String::from_utf8_lossy(&text.text).into_owned(),
-                });
-            }
-        });
+        let mut matches = Vec::new();
+        engine.search(&window, &mut scratch, &mut matches);
+        matches.retain(|matched| matched.harmless.is_none());
+        // Of several rules that know a secret, the one that is surest tells of it.
+        matches.sort_by(|a, b| (a.subject.bytes(), b.grade).cmp(&(b.subject.bytes(), a.grade)));
+        matches.dedup_by(|next, kept| next.subject.bytes() == kept.subject.bytes());
+        matches.sort_by_key(|matched| matched.span);
+        found.extend(matches.iter().map(|matched| TextSecret {
+            account: text.account.clone(),
+            region: text.region.clone(),
+            resource: text.resource.clone(),
+            severity: matched.severity,
+            evidence: format!(
+                "{}: {} {}",
+                text.field,
+                matched.rule.title,
+                preview(&matched.subject)
+            ),
+            text: String::from_utf8_lossy(&text.text).into_owned(),
+        }));
     }
     found
 }

@@ -19,9 +19,9 @@ fn is_bzip2(bytes: &[u8]) -> bool {
         && matches!(bytes, [b'B', b'Z', b'h', b'1'..=b'9', ..])
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec { magic: b"BZh", begins: is_bzip2, new: bzip2, end: Stepped::into_front };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 /// One stream.

@@ -16,9 +16,9 @@ fn applies(head: &Head<'_>) -> bool {
     matches!(head.bytes, [0x1f, 0x9d, flags, ..] if flags & 0x60 == 0 && matches!(flags & 0x1f, 9..=16))
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec { magic: b"", begins: |_| false, new: Lzw::new, end: |lzw| lzw.front };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 struct Lzw<'a> {

@@ -33,9 +33,9 @@ fn begins(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC) || bytes.starts_with(LEGACY) || is_skipped(bytes)
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec { magic: MAGIC, begins, new: Lz4::new, end: |lz4| lz4.front };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 /// One frame.

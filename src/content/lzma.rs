@@ -27,7 +27,7 @@ fn applies(head: &Head<'_>) -> bool {
     begins && fits && (named && *properties < 225 || *properties == 0x5d && rounded && size > 0)
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec {
         magic: b"",
         begins: |_| false,
@@ -37,7 +37,7 @@ fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
         },
         end: Stepped::into_front,
     };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 /// One stream of LZMA, with or without a header.

@@ -94,6 +94,8 @@ pub struct Given<'a> {
     pub at: &'a Locator,
     /// Its length, where known.
     pub size: Option<u64>,
+    /// Whether it was found among other bytes and may be followed by what is none of it.
+    pub alone: bool,
     /// The files beside it.
     pub siblings: Siblings<'a>,
 }

@@ -50,7 +50,7 @@ pub(super) fn beside(name: &str, bytes: &[u8], siblings: Siblings<'_>) -> Vec<St
         Ok(())
     };
     let at = Locator::new(&"x".into(), None, Area::Whole);
-    let given = Given { name, at: &at, size, siblings };
+    let given = Given { name, at: &at, size, alone: false, siblings };
     let opened = match unpacker.open {
         Open::Stream(open) => open(&mut &*bytes, &given, &mut out),
         Open::Random(open) | Open::Either(open, _) => open(&bytes.to_vec(), &given, &mut out),

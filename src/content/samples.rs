@@ -54,7 +54,7 @@ fn tree(name: &[u8], bytes: &[u8], lines: &mut Vec<String>, at: &str, depth: usi
     };
     let place = Locator::new(&"x".into(), None, Area::Whole);
     let siblings = Siblings(None);
-    let given = Given { name, at: &place, size: Some(bytes.len() as u64), siblings };
+    let given = Given { name, at: &place, size: Some(bytes.len() as u64), alone: false, siblings };
     let run = |out: &mut dyn FnMut(Found<'_>) -> Result<()>| match unpacker.open {
         Open::Stream(open) => open(&mut &*bytes, &given, out),
         Open::Random(open) | Open::Either(open, _) => open(&bytes.to_vec(), &given, out),
@@ -137,7 +137,8 @@ fn nothing_is_any_format_and_noise_is_none() {
     for bytes in [b"".as_slice(), b"\0", &[0; 5000], &[0xff; 5000], &noise] {
         assert!(opener(&Head { name: b"x", bytes, size: None }).is_none());
         let place = Locator::new(&"x".into(), None, Area::Whole);
-        let given = Given { name: b"x", at: &place, size: None, siblings: Siblings(None) };
+        let given =
+            Given { name: b"x", at: &place, size: None, alone: false, siblings: Siblings(None) };
         for unpacker in UNPACKERS {
             let mut out = |found: Found<'_>| {
                 if let Found::Member(member) = found {

@@ -1,7 +1,7 @@
 //! Streams that unpackers share: bytes from front to back with a look ahead, a run of bytes at
 //! random, and compressed streams one behind the other.
 
-use super::{Found, From, Member, Out, failed};
+use super::{Found, From, Given, Member, Out, failed};
 use crate::bytes::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
@@ -264,6 +264,8 @@ pub(super) struct Streams<'a, D> {
     error: Option<io::Error>,
     /// How often it may still be begun behind damage.
     restarts: usize,
+    /// Whether only what follows without a gap belongs to it.
+    alone: bool,
 }
 
 impl<'a, D: Read> Streams<'a, D> {
@@ -276,19 +278,29 @@ impl<'a, D: Read> Streams<'a, D> {
             front: None,
             error: None,
             restarts: limits::STREAM_RESTARTS,
+            alone: false,
         }
     }
 
     /// Hand out the streams, then what stands behind them.
-    pub(super) fn hand_out(mut self, out: Out<'_>) -> Result<()> {
+    pub(super) fn hand_out(mut self, given: &Given<'_>, out: Out<'_>) -> Result<()> {
+        self.alone = given.alone;
         out(Found::Member(Member::new(None, &mut self)))?;
+        if given.alone {
+            return Ok(());
+        }
         // What is left unread is left because everything ends, or because of the damage.
         self.front.map_or(Ok(()), |mut front| front.rest(out))
     }
 
     /// Begin with the next stream, if there is one.
     fn next(&mut self, mut front: Front<'a>) -> io::Result<()> {
-        front.skip_zeros()?;
+        if self.alone && self.error.is_some() {
+            return Ok(());
+        }
+        if !self.alone {
+            front.skip_zeros()?;
+        }
         if self.error.is_some() {
             let left = self.restarts.checked_sub(1).filter(|_| !self.codec.magic.is_empty());
             let Some(left) = left else { return Ok(()) };

@@ -21,9 +21,9 @@ fn is_xz(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC)
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec { magic: MAGIC, begins: is_xz, new: xz, end: Stepped::into_front };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 /// One stream.

@@ -25,14 +25,14 @@ fn applies(head: &Head<'_>) -> bool {
     matches!(result, Ok(ended) if ended || made >= ENOUGH)
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec {
         magic: b"",
         begins: |_| false,
         new: |front| Stepped::new(front, Inflate::zlib()),
         end: Stepped::into_front,
     };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 #[cfg(test)]

@@ -31,14 +31,14 @@ pub(super) fn is_skipped(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-fn open(bytes: &mut dyn Read, _given: &Given<'_>, out: Out<'_>) -> Result<()> {
+fn open(bytes: &mut dyn Read, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let codec = Codec {
         magic: MAGIC,
         begins: |bytes| bytes.starts_with(MAGIC) || is_skipped(bytes),
         new: Zstd::new,
         end: |zstd| zstd.front,
     };
-    Streams::new(Front::new(bytes), codec).hand_out(out)
+    Streams::new(Front::new(bytes), codec).hand_out(given, out)
 }
 
 /// One frame.

@@ -250,7 +250,7 @@ fn settle(finding: &mut Finding) {
 /// The same bytes of the target are one place, under the best attribution: a live file's, then a
 /// deleted file's, then the raw ones.
 fn one_place_each(places: &mut Vec<Place>) {
-    let mut best: HashMap<Vec<(ImageNo, Run)>, usize> = HashMap::new();
+    let mut best: HashMap<Bytes, usize> = HashMap::new();
     places.sort_by(|a, b| {
         let order = |p: &Place| (p.state, Reverse(p.locator.members.len()));
         (order(a), &a.locator).cmp(&(order(b), &b.locator))
@@ -258,17 +258,32 @@ fn one_place_each(places: &mut Vec<Place>) {
     let mut number = 0;
     places.retain(|place| {
         number += 1;
-        !stands_there(place) || *best.entry(place.image_runs.clone()).or_insert(number) == number
+        bytes_of(place).is_none_or(|bytes| *best.entry(bytes).or_insert(number) == number)
     });
     one_view_each(places);
     places.sort_by(|a, b| a.locator.cmp(&b.locator));
     places.dedup_by(|a, b| a.locator == b.locator);
 }
 
-/// Whether the runs of a place hold what was found as it is, and not what it was decoded from.
-fn stands_there(place: &Place) -> bool {
-    let bytes: u64 = place.image_runs.iter().map(|(_, run)| run.len).sum();
-    bytes > 0 && place.locator.span.is_some_and(|span| span.len == bytes)
+/// What makes two places the same bytes.
+#[derive(PartialEq, Eq, Hash)]
+enum Bytes {
+    /// Of the target.
+    Image(Vec<(ImageNo, Run)>),
+    /// Of a file whose bytes lie nowhere that is told: a directory's.
+    File(Box<Locator>, Run),
+}
+
+/// The bytes of a place, where they are what was found and not what it was decoded from.
+fn bytes_of(place: &Place) -> Option<Bytes> {
+    let span = place.locator.span?;
+    let len: u64 = place.image_runs.iter().map(|(_, run)| run.len).sum();
+    if place.image_runs.is_empty() {
+        let run = place.file_run.filter(|run| run.len == span.len)?;
+        let file = Locator { members: Vec::new(), span: None, ..place.locator.clone() };
+        return Some(Bytes::File(Box::new(file), run));
+    }
+    (len > 0 && span.len == len).then(|| Bytes::Image(place.image_runs.clone()))
 }
 
 /// What a parser that knows the file decoded is not told again for having been found by its looks.

@@ -101,7 +101,8 @@ impl Opening<'_, '_> {
         bytes: Bytes<'_>,
     ) -> Result<bool> {
         let siblings = Siblings(self.siblings.0.filter(|_| level.depth == 0));
-        let given = Given { name: &level.name, at: &level.at, size, siblings };
+        let alone = self.guess.is_some() && level.depth == 0;
+        let given = Given { name: &level.name, at: &level.at, size, alone, siblings };
         let mut names = Names::default();
         let mut out = |found: Found<'_>| self.take(level, unpacker, found, &mut names);
         let run = AssertUnwindSafe(|| match (unpacker.open, bytes) {
@@ -316,6 +317,12 @@ impl Opening<'_, '_> {
             None => From::Verbatim(span.start),
             Some(part) => part.from,
         };
+        let file_run = match (level.origin, from, &found.decoded) {
+            (Some(origin), From::Verbatim(at), None) => {
+                Some(Run::new(origin.saturating_add(at), span.len))
+            }
+            _ => None,
+        };
         let from = match (level.origin, from) {
             (Some(origin), From::Verbatim(at)) => Run::new(origin.saturating_add(at), span.len),
             (Some(origin), From::Packed(run)) => {
@@ -338,7 +345,7 @@ impl Opening<'_, '_> {
             found.facts.entry(name).or_insert_with(|| value.clone());
         }
         let locator = narrowed(at, span, decoded);
-        let place = Place { line, image_runs, ..Place::new(locator, self.state) };
+        let place = Place { line, image_runs, file_run, ..Place::new(locator, self.state) };
         self.findings.add(found, parsed, place);
     }
 }

@@ -414,6 +414,7 @@ impl Source<'_> {
         Place {
             line,
             image_runs: self.bytes.locate(Run::new(self.origin + span.start, span.len)),
+            file_run: decoded.is_none().then_some(here),
             ..Place::new(narrowed(self.at.clone(), here, decoded), self.state)
         }
     }

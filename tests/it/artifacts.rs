@@ -215,7 +215,8 @@ fn sweep(name: &str, bytes: &[u8]) -> (Vec<(String, Vec<u8>, Match)>, Vec<String
                 let bytes = blob.bytes[usize::try_from(m.span.start).unwrap()..end].to_vec();
                 found.push((place, bytes, m));
             }
-            Out::Clue(clue) => panic!("{clue:?} is expected by nobody"),
+            // What becomes of clues is for the tests of their joins.
+            Out::Clue(_) => {}
             Out::Blob(inner) => {
                 let run = inner.decoded_from.expect("a view says what it was decoded from");
                 assert!(run.end() <= blob.bytes.len() as u64);
