@@ -601,7 +601,7 @@ pub const SQLITE_RECORD_HEADER_BYTES: usize = 64 * 1024;
 pub const SQLITE_TABLES: usize = 10_000;
 
 /// Columns of a table; `SQLite` itself allows 2,000 unless it was built for more.
-/// Columns of a table; SQLite itself allows 2,000 unless it was built for more.
+/// Columns of a table; `SQLite` itself allows 2,000 unless it was built for more.
 pub const SQLITE_COLUMNS: usize = 32_767;
 
 /// Bytes of a `CREATE` statement. Of a longer one the columns have numbers for names.

@@ -213,15 +213,16 @@ impl Asking<'_> {
                 }
             };
             let all = self.args.regions.iter().any(|region| region == "all");
-            let regions = match all {
-                false => self.args.regions.clone(),
-                true => asking::regions(&client).unwrap_or_else(|refused| {
+            let regions = if all {
+                asking::regions(&client).unwrap_or_else(|refused| {
                     super::say(&format!(
                         "only {} is asked: the regions cannot be listed: {}",
                         self.home, refused.error
                     ));
                     vec![self.home.clone()]
-                }),
+                })
+            } else {
+                self.args.regions.clone()
             };
             if !self.line.expired.load(Ordering::Relaxed) {
                 journal.add(&Facts { accounts: vec![account.clone()], ..Facts::default() })?;

@@ -190,6 +190,7 @@ fn hostile_containers_are_bounded_and_told() {
     assert!(!outcome.coverage.complete());
 }
 
+#[expect(clippy::print_stderr, reason = "a test that does nothing says so")]
 fn deep() -> bool {
     let deep = std::env::var_os("AMISWEEP_DEEP").is_some();
     if !deep {
@@ -227,7 +228,7 @@ fn deep_what_the_tools_pack_is_found() {
         let (tree, out) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         std::fs::create_dir(tree.path().join("d")).unwrap();
         let mut file = std::fs::File::create_new(tree.path().join("d/f")).unwrap();
-        write!(file, "token={}\n", token(seed)).unwrap();
+        writeln!(file, "token={}", token(seed)).unwrap();
         run("seq 1 400000 >e; cp \"$(command -v tar)\" g", tree.path());
         let script = script.replace("../out", out.path().to_str().unwrap());
         run(&script, tree.path());

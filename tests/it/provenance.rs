@@ -38,6 +38,7 @@ impl Tree {
         self.0.path().join(path)
     }
 
+    #[expect(clippy::disallowed_methods, reason = "a test makes files")]
     fn put(&self, path: &str, bytes: impl AsRef<[u8]>) -> &Tree {
         let path = self.at(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -350,6 +351,7 @@ fn a_base_tells_inherited_from_added() {
 }
 
 /// Whether the tests that need root and the real tools are wanted.
+#[expect(clippy::print_stderr, reason = "a test that does nothing says so")]
 fn deep(test: &str) -> bool {
     let wanted = std::env::var_os("AMISWEEP_DEEP").is_some();
     if !wanted {

@@ -161,15 +161,15 @@ impl Client<'_> {
             let names = [names, "nextToken"].into_iter().find_map(|name| answer.get(name));
             let token = names.and_then(Value::as_str).filter(|token| !token.is_empty());
             let token = token.map(str::to_owned);
-            page(answer).map_err(|said| refused(call, said))?;
+            page(answer).map_err(|said| refused(call, &said))?;
             let Some(token) = token else { return Ok(()) };
             // The SDK's paginators stop here without a word, and half a list would look whole.
             if parameters.get(asks).and_then(Value::as_str) == Some(&token) {
-                return Err(refused(call, "the same page again and again".to_owned()));
+                return Err(refused(call, "the same page again and again"));
             }
             parameters.insert(asks.to_owned(), json!(token));
         }
-        Err(refused(call, format!("more than {COLLECT_PAGES} pages")))
+        Err(refused(call, &format!("more than {COLLECT_PAGES} pages")))
     }
 
     /// One answer, asked for until it is one or there is no use in it.
@@ -184,7 +184,7 @@ impl Client<'_> {
         };
         loop {
             if self.line.expired.load(Ordering::Relaxed) {
-                return Err(refused(call, "not asked: the credentials have expired".to_owned()));
+                return Err(refused(call, "not asked: the credentials have expired"));
             }
             let sent = {
                 let _place = self.line.enter(call);
@@ -210,13 +210,13 @@ impl Client<'_> {
                 Refusal::Credentials(said) if said.contains("Expired") => {
                     if fresh {
                         self.line.expired.store(true, Ordering::Relaxed);
-                        return Err(refused(call, said.clone()));
+                        return Err(refused(call, said));
                     }
                     fresh = true;
                     continue;
                 }
                 Refusal::Credentials(said) | Refusal::Denied(said) => {
-                    return Err(refused(call, said.clone()));
+                    return Err(refused(call, said));
                 }
             };
             *count = count.saturating_add(1);
@@ -226,7 +226,7 @@ impl Client<'_> {
                         self.line.failing.lock().unwrap_or_else(PoisonError::into_inner);
                     known.insert(key);
                 }
-                return Err(refused(call, said(refusal)));
+                return Err(refused(call, &said(refusal)));
             }
             std::thread::sleep(backoff(pace, *count));
         }
@@ -242,7 +242,7 @@ fn said(refusal: Refusal) -> String {
     }
 }
 
-fn refused(call: &Call, error: String) -> Refused {
+fn refused(call: &Call, error: &str) -> Refused {
     // What AWS says may quote a whole request; its beginning tells the case.
     let error = error.chars().take(400).collect();
     Refused { missing: call.permission(), error }

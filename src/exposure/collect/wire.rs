@@ -167,7 +167,7 @@ mod tests {
         };
         let credentials =
             Credentials::new("AKIDEXAMPLE", "secret", Some("token".into()), None, "t");
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_291_200);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(498_692);
         let signed = signed(&request, &credentials, now).unwrap();
         let header = |name| signed.headers().get(name).unwrap_or_default();
         let scope = "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-east-1/iam/aws4_request";

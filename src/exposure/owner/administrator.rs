@@ -288,6 +288,7 @@ fn listed(value: &Value) -> &[Value] {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes is handed over")]
 mod tests {
     use super::*;
     use crate::exposure::facts::{Asked, PolicyVersion};

@@ -229,7 +229,7 @@ impl<'a> World<'a> {
         for (account, region) in self.facts.regions().filter(|(_, it)| in_region(host, it)) {
             match region.db_instances.get("rds:DescribeDBInstances") {
                 Err(needs) => {
-                    known.unknown.push(format!("databases of {}: {needs}", region.region))
+                    known.unknown.push(format!("databases of {}: {needs}", region.region));
                 }
                 Ok(databases) => {
                     let own = databases.iter().find(|it| {
@@ -283,7 +283,7 @@ fn of_key(key: &AccessKey, known: &mut Known) {
     match key.access_key_last_used.get("iam:GetAccessKeyLastUsed") {
         Ok(last) => {
             known.last_used = last.last_used_date;
-            known.last_service = last.service_name.clone();
+            known.last_service.clone_from(&last.service_name);
         }
         Err(needs) => known.unknown.push(format!("its last use: {needs}")),
     }
@@ -394,6 +394,7 @@ fn is_pair(pair: &KeyPair, print: &str) -> Option<bool> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes is handed over")]
 mod tests {
     use super::super::administrator::Answer;
     use super::*;

@@ -100,12 +100,13 @@ impl Leaked {
         if text("rule") == "aws.access_key_id" {
             let account = facts.and_then(|facts| facts.get("account_id")?.as_str());
             let own = text("secret");
-            found.insert(match is_access_key(own) {
-                true => Subject::AccessKey(own.to_owned()),
-                false => Subject::Unnamed {
+            found.insert(if is_access_key(own) {
+                Subject::AccessKey(own.to_owned())
+            } else {
+                Subject::Unnamed {
                     account: account.map(str::to_owned),
                     preview: text("preview").split(' ').next().unwrap_or_default().to_owned(),
-                },
+                }
             });
         }
         for subject in found {

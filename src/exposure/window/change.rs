@@ -124,6 +124,7 @@ pub(super) fn parameter<'a>(event: &'a Event, name: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes is handed over")]
 mod tests {
     use super::*;
     use serde_json::json;

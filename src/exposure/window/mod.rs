@@ -269,27 +269,33 @@ fn granted(id: &str, region: &Region) -> Option<Vec<(String, Audience)>> {
         let of = |it: &&Snapshot| it.snapshot_id == id;
         let snapshot = region.snapshots.listed().iter().find(of)?;
         let permissions = snapshot.create_volume_permissions.known()?;
-        permissions.iter().filter_map(|it| audience(&it.group, &it.user_id, None)).collect()
+        permissions
+            .iter()
+            .filter_map(|it| audience(it.group.as_ref(), it.user_id.as_ref(), None))
+            .collect()
     } else {
         let image = region.images.listed().iter().find(|it| it.image_id == id)?;
         let arn = |it: &crate::exposure::facts::LaunchPermission| {
             it.organization_arn.clone().or_else(|| it.organizational_unit_arn.clone())
         };
         let permissions = image.launch_permissions.known()?;
-        permissions.iter().filter_map(|it| audience(&it.group, &it.user_id, arn(it))).collect()
+        permissions
+            .iter()
+            .filter_map(|it| audience(it.group.as_ref(), it.user_id.as_ref(), arn(it)))
+            .collect()
     };
     Some(found.into_iter().map(|audience| (id.to_owned(), audience)).collect())
 }
 
 fn audience(
-    group: &Option<String>,
-    user: &Option<String>,
+    group: Option<&String>,
+    user: Option<&String>,
     arn: Option<String>,
 ) -> Option<Audience> {
-    if group.as_deref() == Some("all") {
+    if group.is_some_and(|group| group == "all") {
         return Some(Audience::Public);
     }
-    arn.map(Audience::Organization).or_else(|| user.clone().map(Audience::Account))
+    arn.map(Audience::Organization).or_else(|| user.cloned().map(Audience::Account))
 }
 
 fn standing_of(resource: &str, audience: &Audience, region: &Region) -> State {
@@ -321,6 +327,7 @@ pub fn concerns(event: &Event, names: &BTreeSet<String>) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "what json! makes is handed over")]
 mod tests {
     use super::*;
     use serde_json::{Value, json};

@@ -66,7 +66,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
                 open.push(entry.path());
             } else if kind.is_file()
                 && !digest
-                && (name.ends_with(".json.gz") || name.ends_with(".json"))
+                && Path::new(name.strip_suffix(".gz").unwrap_or(&name)).extension()
+                    == Some("json".as_ref())
             {
                 found.push(entry.path());
             }
