@@ -6,6 +6,7 @@ use amisweep::error::Error;
 use amisweep::finding::{
     Finding, Fingerprint, Grade, Harmless, Place, Rule, Secret, Severity, State, Subject,
 };
+use amisweep::inventory::Inventory;
 use amisweep::locator::{Area, Locator, Member};
 use amisweep::outcome::{Outcome, Packages, VolumeSummary};
 use amisweep::policy::Verdict;
@@ -153,7 +154,8 @@ fn report(from: &mut Unstructured<'_>) -> Made<Report> {
         ..Packages::default()
     }];
     let (cross_checks, base) = (Vec::new(), None);
-    let outcome = Outcome { findings, coverage, volumes, cross_checks, packages, base };
+    let inventory = Inventory::default();
+    let outcome = Outcome { findings, coverage, volumes, cross_checks, inventory, packages, base };
     let (target, images) = (text(from)?, vec![text(from)?]);
     Ok(Report { target, target_kind: "image", images, outcome, verdict, run: RunFacts::default() })
 }
