@@ -1,7 +1,7 @@
 //! A what-if: what a launch or a copy would make of each device, and which launches a set of
 //! Allowed-AMIs criteria would stop.
 //!
-//! [`launch`] and [`copy`] are the complete state tables. They say what the documents say, and
+//! [`launch()`] and [`copy()`] are the complete state tables. They say what the documents say, and
 //! where those say nothing, that they do not.
 
 pub mod allowed;
