@@ -63,6 +63,10 @@ pub struct Clue {
 /// when a join asks for them.
 pub const FOUND: &str = "found";
 
+/// The kind of the clues that tell of a table of a database: its name is the key, how many rows it
+/// has in decimal the value.
+pub const TABLE: &str = "table";
+
 /// What puts clues together when everything has been swept.
 pub struct Join {
     /// Its name.

@@ -6,7 +6,7 @@
 //! depends on the bytes alone and not on who came first, so that a report is always the same.
 
 use super::level::Level;
-use super::opening::{Budget, Opening};
+use super::opening::{Budget, Outermost};
 use super::worker::{Source, Worker};
 use crate::bytes::{ReadAt, past_end, u16_le, u32_le};
 use crate::content::{Head, Siblings, Unpacker, opener};
@@ -82,7 +82,6 @@ impl Worker<'_> {
             left: &left.packed,
             cut: limits::CARVED_BYTES < rest.len,
             reached: AtomicBool::new(false),
-            ended: AtomicBool::new(false),
         };
         if unpacker.name == "zip" {
             // Without its end it would go on with whatever follows.
@@ -100,36 +99,22 @@ impl Worker<'_> {
             origin: Some(0),
             packed: Run::new(0, shown),
         };
-        let most = shown.saturating_mul(limits::UNPACKED_FACTOR);
-        let mut opening = Opening {
-            options: self.options,
-            scratch: &mut self.scratch,
-            findings: &mut self.findings,
-            coverage: &mut self.coverage,
-            clues: &mut self.clues,
-            inventory: &mut self.inventory,
-            buf: std::mem::take(&mut self.buf),
+        let outermost = Outermost {
             source: &bytes,
             state: source.state,
             siblings: Siblings(None),
             passed: &|_| {},
-            budget: Budget {
-                bytes: most.saturating_add(limits::UNPACKED_BYTES),
-                members: limits::MEMBERS,
-                run: &left.unpacked,
-            },
-            stopped: None,
-            guess: Some(&bytes.ended),
+            budget: Budget::of(shown, &left.unpacked),
+            guess: true,
         };
-        opening.outermost(&level, unpacker);
-        self.buf = opening.buf;
+        self.open(&level, unpacker, outermost);
         if bytes.reached.load(Ordering::Relaxed) {
             let what = "compressed data that no file shows is too long to be opened whole";
-            self.coverage.error_at(&level.at, &Error::new(ErrorKind::Limit, what));
+            self.share.coverage.error_at(&level.at, &Error::new(ErrorKind::Limit, what));
         }
         if left.packed.load(Ordering::Relaxed) == 0 && !left.told.swap(true, Ordering::Relaxed) {
             let what = "there is more compressed data that no file shows than is opened";
-            self.coverage.error(&Error::new(ErrorKind::Limit, what));
+            self.share.coverage.error(&Error::new(ErrorKind::Limit, what));
         }
     }
 }
@@ -193,8 +178,6 @@ struct Stretch<'a> {
     cut: bool,
     /// Whether the last of them was read although there are more.
     reached: AtomicBool,
-    /// Whether what began here has ended: what follows is for others.
-    ended: AtomicBool,
 }
 
 impl ReadAt for Stretch<'_> {
@@ -206,9 +189,6 @@ impl ReadAt for Stretch<'_> {
         let wanted = Run::new(offset, buf.len() as u64);
         if !Run::new(0, self.run.len).contains(wanted) || wanted.len != buf.len() as u64 {
             return Err(past_end(offset, buf.len(), self.run.len));
-        }
-        if self.ended.load(Ordering::Relaxed) {
-            return Err(past_end(offset, buf.len(), offset));
         }
         let less = |left: u64| Some(left.saturating_sub(wanted.len));
         let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -244,9 +224,9 @@ mod tests {
         let expected = zip.len() as u64;
         let len_of = |bytes: Vec<u8>| {
             let run = Run::new(512, bytes.len() as u64 - 512);
-            let (reached, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+            let reached = AtomicBool::new(false);
             let left = &AtomicU64::new(1 << 40);
-            zip_len(&Stretch { bytes: &bytes, run, left, cut: false, reached, ended })
+            zip_len(&Stretch { bytes: &bytes, run, left, cut: false, reached })
         };
         let padding = vec![0; 200_000];
         assert_eq!(len_of([&padding[..512], &zip, &padding].concat()), Some(expected));

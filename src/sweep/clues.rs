@@ -2,7 +2,7 @@
 
 use super::join::Findings;
 use crate::artifact;
-use crate::blob::{Change, Clue, FOUND};
+use crate::blob::{Change, Clue, FOUND, TABLE};
 use crate::content;
 use crate::coverage::Coverage;
 use crate::error::{Error, ErrorKind};
@@ -11,9 +11,6 @@ use crate::inventory::{Inventory, Kind};
 use crate::limits;
 use crate::locator::{Area, Locator};
 use std::collections::BTreeMap;
-
-/// A table of a database: its name is the key, its rows in decimal the value.
-const TABLE: &str = "table";
 
 /// The clues of one worker, or of all.
 #[derive(Default)]

@@ -2,8 +2,8 @@
 
 use super::cursor::Seat;
 use super::level::Level;
-use super::opening::{Budget, Opening};
-use super::plan::{Part, Plan};
+use super::opening::{Budget, Outermost};
+use super::plan::Part;
 use super::worker::{Source, Worker};
 use crate::bytes::ReadAt;
 use crate::content::{Head, Siblings, Unpacker, opener};
@@ -28,7 +28,7 @@ impl<'p> Worker<'p> {
         let bytes = self.buf.get(..limits::HEAD_BYTES).unwrap_or(&self.buf);
         let name = source.at.path().unwrap_or_default();
         if source.state == State::Live {
-            self.inventory.file(&source.at, name, bytes, size);
+            self.share.inventory.file(&source.at, name, bytes, size);
         }
         opener(&Head { name, bytes, size: Some(size) }).filter(|_| source.from_start)
     }
@@ -40,7 +40,7 @@ impl<'p> Worker<'p> {
         source: &Source<'_>,
         unpacker: Option<&'static Unpacker>,
     ) {
-        let Some(unpacker) = unpacker else { return self.coverage.content(Class::Plain) };
+        let Some(unpacker) = unpacker else { return self.share.coverage.content(Class::Plain) };
         let size = source.bytes.len();
         let level = Level {
             at: source.at.clone(),
@@ -58,24 +58,15 @@ impl<'p> Worker<'p> {
                 seat.passes(*image, run.start);
             }
         };
-        let mut opening = Opening {
-            options: self.options,
-            scratch: &mut self.scratch,
-            findings: &mut self.findings,
-            coverage: &mut self.coverage,
-            clues: &mut self.clues,
-            inventory: &mut self.inventory,
-            buf: std::mem::take(&mut self.buf),
+        let outermost = Outermost {
             source: source.bytes,
             state: source.state,
             siblings: Siblings(Some(&sibling)),
             passed: &passed,
-            budget: budget(self.plan, size),
-            stopped: None,
-            guess: None,
+            budget: Budget::of(size, &self.plan.unpacked),
+            guess: false,
         };
-        opening.outermost(&level, unpacker);
-        self.buf = opening.buf;
+        self.open(&level, unpacker, outermost);
     }
 }
 
@@ -84,16 +75,6 @@ fn goes_onward(bytes: &dyn ReadAt) -> bool {
     let places = bytes.locate(Run::new(0, bytes.len()));
     let mut pairs = places.windows(2);
     pairs.all(|pair| matches!(pair, [(a, first), (b, then)] if a == b && first.start < then.start))
-}
-
-/// What a container of `size` bytes may unpack to.
-fn budget(plan: &Plan, size: u64) -> Budget<'_> {
-    let bytes = size.saturating_mul(limits::UNPACKED_FACTOR);
-    Budget {
-        bytes: bytes.saturating_add(limits::UNPACKED_BYTES),
-        members: limits::MEMBERS,
-        run: &plan.unpacked,
-    }
 }
 
 impl Part {

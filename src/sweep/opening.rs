@@ -7,6 +7,7 @@ use super::join::Findings;
 use super::level::{Level, inside};
 use super::member::About;
 use super::place::{narrowed, shifted, unshifted};
+use super::worker::{Share, Worker};
 use crate::artifact::layers;
 use crate::blob::Meta;
 use crate::bytes::ReadAt;
@@ -23,13 +24,10 @@ use crate::locator::Locator;
 use crate::run::Run;
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Pieces of the target that are told of what was unpacked from many.
 const RUNS_PER_PLACE: usize = 16;
-
-/// Formats of one packed stream, which say where it ends.
-const STREAMS: [&str; 5] = ["bzip2", "gzip", "lz4", "xz", "zstd"];
 
 /// Formats that pack the names of their members.
 const PACKED_NAMES: [&str; 2] = ["7z", "squashfs"];
@@ -53,9 +51,50 @@ pub(super) struct Opening<'w, 'p> {
     pub(super) budget: Budget<'w>,
     /// Why everything ends, once it does.
     pub(super) stopped: Option<Error>,
-    /// When it is a guess that it is a container: what does not open is then no news. A packed
-    /// stream ends where it ends, whatever follows, and it is told here that it did.
-    pub(super) guess: Option<&'w AtomicBool>,
+    /// Whether it is a guess that it is a container: what does not open is then no news, and what
+    /// follows a packed stream is none of it.
+    pub(super) guess: bool,
+}
+
+/// An outermost container: its bytes, whose they are, and how it is opened.
+pub(super) struct Outermost<'w> {
+    pub(super) source: &'w dyn ReadAt,
+    pub(super) state: State,
+    pub(super) siblings: Siblings<'w>,
+    pub(super) passed: &'w dyn Fn(u64),
+    pub(super) budget: Budget<'w>,
+    pub(super) guess: bool,
+}
+
+impl Worker<'_> {
+    /// Open an outermost container.
+    pub(super) fn open(
+        &mut self,
+        level: &Level<'_>,
+        unpacker: &Unpacker,
+        outermost: Outermost<'_>,
+    ) {
+        let Outermost { source, state, siblings, passed, budget, guess } = outermost;
+        let Share { findings, coverage, clues, inventory } = &mut self.share;
+        let mut opening = Opening {
+            options: self.options,
+            scratch: &mut self.scratch,
+            findings,
+            coverage,
+            clues,
+            inventory,
+            buf: std::mem::take(&mut self.buf),
+            source,
+            state,
+            siblings,
+            passed,
+            budget,
+            stopped: None,
+            guess,
+        };
+        opening.outermost(level, unpacker);
+        self.buf = opening.buf;
+    }
 }
 
 /// What may still be unpacked.
@@ -66,6 +105,15 @@ pub(super) struct Budget<'w> {
     pub(super) members: u64,
     /// Bytes of the whole run.
     pub(super) run: &'w AtomicU64,
+}
+
+impl<'w> Budget<'w> {
+    /// For an outermost container of `size` bytes, in a run with so much left.
+    pub(super) fn of(size: u64, run: &'w AtomicU64) -> Budget<'w> {
+        let bytes = size.saturating_mul(limits::UNPACKED_FACTOR);
+        let bytes = bytes.saturating_add(limits::UNPACKED_BYTES);
+        Budget { bytes, members: limits::MEMBERS, run }
+    }
 }
 
 /// A container's bytes, in the way its unpacker reads.
@@ -101,7 +149,7 @@ impl Opening<'_, '_> {
         bytes: Bytes<'_>,
     ) -> Result<bool> {
         let siblings = Siblings(self.siblings.0.filter(|_| level.depth == 0));
-        let alone = self.guess.is_some() && level.depth == 0;
+        let alone = self.guess && level.depth == 0;
         let given = Given { name: &level.name, at: &level.at, size, alone, siblings };
         let mut names = Names::default();
         let mut out = |found: Found<'_>| self.take(level, unpacker, found, &mut names);
@@ -145,7 +193,7 @@ impl Opening<'_, '_> {
 
     /// Something could not be opened.
     fn closed(&mut self, at: &Locator, error: &Error) {
-        if self.guess.is_some() && error.kind() != ErrorKind::Limit {
+        if self.guess && error.kind() != ErrorKind::Limit {
             return;
         }
         self.coverage.content(match error.kind() {
@@ -176,13 +224,7 @@ impl Opening<'_, '_> {
         let result = match found {
             Found::Member(member) => {
                 names.add(member.name);
-                let ended = self.guess.filter(|_| level.depth == 0 && STREAMS.contains(&by.name));
-                if ended.is_some_and(|ended| ended.load(Ordering::Relaxed)) {
-                    return Err(Error::corrupt("what follows a stream is not a part of it"));
-                }
-                let result = self.member(level, by, member);
-                ended.inspect(|ended| ended.store(true, Ordering::Relaxed));
-                result
+                self.member(level, by, member)
             }
             Found::Closed { name, error } => {
                 names.add(name);

@@ -90,12 +90,7 @@ fn run(plan: &Plan, options: &Options<'_>, again: bool, all: &mut Share<'_>) {
             worker.finish()
         });
         drop(stop);
-        for share in shares {
-            all.findings.merge(share.findings);
-            all.coverage.merge(share.coverage);
-            all.clues.merge(share.clues);
-            all.inventory.merge(share.inventory);
-        }
+        shares.into_iter().for_each(|share| all.merge(share));
         drop(ahead.join());
     });
 }

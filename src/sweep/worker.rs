@@ -31,10 +31,7 @@ pub(super) struct Worker<'p> {
     pub(super) plan: &'p Plan,
     pub(super) options: &'p Options<'p>,
     pub(super) scratch: Scratch,
-    pub(super) findings: Findings<'p>,
-    pub(super) coverage: Coverage,
-    pub(super) clues: Clues,
-    pub(super) inventory: Inventory,
+    pub(super) share: Share<'p>,
     pub(super) buf: Vec<u8>,
     /// The reader of the stream that was swept last: part, file, stream.
     reader: Option<((u16, u32, u16), Box<dyn ReadAt + 'p>)>,
@@ -59,6 +56,14 @@ impl<'p> Share<'p> {
             clues: Clues::default(),
             inventory: Inventory::default(),
         }
+    }
+
+    /// Add what another has found and counted.
+    pub(super) fn merge(&mut self, other: Share<'_>) {
+        self.findings.merge(other.findings);
+        self.coverage.merge(other.coverage);
+        self.clues.merge(other.clues);
+        self.inventory.merge(other.inventory);
     }
 }
 
@@ -90,10 +95,7 @@ impl<'p> Worker<'p> {
             plan,
             options,
             scratch: Scratch::default(),
-            findings: Findings::new(options.key),
-            coverage: Coverage::default(),
-            clues: Clues::default(),
-            inventory: Inventory::default(),
+            share: Share::new(options.key, Coverage::default()),
             buf: Vec::new(),
             reader: None,
             again,
@@ -102,8 +104,7 @@ impl<'p> Worker<'p> {
 
     /// What this worker found and counted.
     pub(super) fn finish(self) -> Share<'p> {
-        let Worker { findings, coverage, clues, inventory, .. } = self;
-        Share { findings, coverage, clues, inventory }
+        self.share
     }
 
     /// Sweep one window. A parser that fails on it costs this window's findings, not the sweep.
@@ -115,9 +116,9 @@ impl<'p> Worker<'p> {
         if swept.is_err() {
             let error = Error::new(ErrorKind::Internal, "a parser failed on these bytes");
             let at = self.part(&unit.item).locator(Area::Whole).with_span(unit.window);
-            self.coverage.error_at(&at, &error);
+            self.share.coverage.error_at(&at, &error);
             match unit.item.what {
-                What::Raw { .. } => self.coverage.count(Kind::Unreadable, unit.window.len),
+                What::Raw { .. } => self.share.coverage.count(Kind::Unreadable, unit.window.len),
                 What::File { .. } => {
                     self.undelivered(&unit.item, unit.window);
                 }
@@ -143,7 +144,7 @@ impl<'p> Worker<'p> {
         let What::Raw { len, offset, kind, owner } = unit.item.what else { return };
         let Item { image: number, at: start, .. } = unit.item;
         let Some(image) = self.plan.images.get(usize::from(number.0)) else {
-            return self.coverage.count(Kind::Unreadable, unit.window.len);
+            return self.share.coverage.count(Kind::Unreadable, unit.window.len);
         };
         let part = self.part(&unit.item);
         let source = Source {
@@ -161,10 +162,10 @@ impl<'p> Worker<'p> {
         let lost_bytes = lost.iter().map(|(run, _)| run.len).sum();
         for (run, error) in lost.into_iter().filter(|_| !self.again) {
             let at = source.at.clone().with_span(Run::new(source.base + run.start, run.len));
-            self.coverage.error_at(&at, &error);
+            self.share.coverage.error_at(&at, &error);
         }
-        self.coverage.count(Kind::Unreadable, lost_bytes);
-        self.coverage.count(kind, unit.window.len - lost_bytes);
+        self.share.coverage.count(Kind::Unreadable, lost_bytes);
+        self.share.coverage.count(kind, unit.window.len - lost_bytes);
     }
 
     fn file(&mut self, unit: Unit, seat: &Seat<'_, '_>) {
@@ -189,7 +190,7 @@ impl<'p> Worker<'p> {
         let reader = match opened {
             Ok(reader) => reader,
             Err(error) => {
-                self.coverage.error_at(&at, &error);
+                self.share.coverage.error_at(&at, &error);
                 self.undelivered(&unit.item, unit.window);
                 return;
             }
@@ -217,17 +218,17 @@ impl<'p> Worker<'p> {
             }
             self.contents((part, seat), &source, unpacker);
         } else if begins && data {
-            self.coverage.content(Class::Corrupt);
+            self.share.coverage.content(Class::Corrupt);
         }
         let mut delivered = 0;
         for claim in self.plan.claims_in(claims, unit.window) {
             delivered += claim.within(unit.window).map_or(0, |run| run.len);
         }
         for (run, error) in lost {
-            self.coverage.error_at(&source.at.clone().with_span(run), &error);
+            self.share.coverage.error_at(&source.at.clone().with_span(run), &error);
             delivered -= self.undelivered(&unit.item, run);
         }
-        self.coverage.count(if live { Kind::File } else { Kind::Free }, delivered);
+        self.share.coverage.count(if live { Kind::File } else { Kind::Free }, delivered);
         self.reader = Some((key, reader));
     }
 
@@ -255,7 +256,7 @@ impl<'p> Worker<'p> {
             && let Some(name) = names(file).find(|name| database(name).is_some())
         {
             let at = renamed(&source.at, name);
-            watch.collect(part, (&at, name), source.bytes, &mut self.coverage);
+            watch.collect(part, (&at, name), source.bytes, &mut self.share.coverage);
         }
     }
 
@@ -302,14 +303,14 @@ impl<'p> Worker<'p> {
             return;
         }
         if let Some(name) = source.at.path().filter(|_| source.state == State::Live) {
-            self.inventory.window(&source.at, name, buf, range.clone());
+            self.share.inventory.window(&source.at, name, buf, range.clone());
         }
         let window = Window { bytes: buf, owned: range, path: source.at.path() };
         let mut found = Vec::new();
         let more = self.options.engine.search(&window, &mut self.scratch, &mut found);
         if more > 0 {
             let at = source.at.clone().with_span(owned);
-            self.coverage.error_at(&at, &nested::only_counted(more));
+            self.share.coverage.error_at(&at, &nested::only_counted(more));
         }
         let text = source.from_start.then_some(buf);
         let mut matches: Vec<(Match, bool)> = found.into_iter().map(|m| (m, false)).collect();
@@ -319,7 +320,7 @@ impl<'p> Worker<'p> {
             let line = text.and_then(|text| line_of(text, found.span.start));
             let decoded = found.decoded.clone().map(|decoded| shifted(decoded, seen.start));
             let place = source.place(span, line, decoded);
-            self.findings.add(found, parsed, place);
+            self.share.findings.add(found, parsed, place);
         }
     }
 
@@ -350,7 +351,7 @@ impl<'p> Worker<'p> {
             if size > ARTIFACT_BYTES {
                 let what = "a file that parsers know is too long for them; only its beginning was \
                             parsed";
-                self.coverage.error_at(&blob.at, &Error::new(ErrorKind::Limit, what));
+                self.share.coverage.error_at(&blob.at, &Error::new(ErrorKind::Limit, what));
             }
             // The window held only the beginning of a file this long.
             let more = blob.bytes.len() < head;
@@ -368,8 +369,9 @@ impl<'p> Worker<'p> {
 
     /// Add what parsers find in a file that they know.
     fn explore(&mut self, blob: &Blob<'_>, source: &Source<'_>) {
-        let (scratch, coverage) = (&mut self.scratch, &mut self.coverage);
-        let found = nested::explore(blob, self.options.engine, scratch, coverage, &mut self.clues);
+        let (scratch, coverage) = (&mut self.scratch, &mut self.share.coverage);
+        let found =
+            nested::explore(blob, self.options.engine, scratch, coverage, &mut self.share.clues);
         for Nested { found, parsed, at, decoded_from } in found {
             let line = line_of(&blob.bytes, found.span.start).filter(|_| at.is_none());
             let place = match at {
@@ -379,7 +381,7 @@ impl<'p> Worker<'p> {
                     ..Place::new(narrowed(at, found.span, found.decoded.clone()), source.state)
                 },
             };
-            self.findings.add(found, parsed, place);
+            self.share.findings.add(found, parsed, place);
         }
     }
 

@@ -17,6 +17,7 @@ mod tests;
 pub use record::Value;
 
 use super::{Given, Head, Open, Out, Unpacker};
+use crate::blob::{Clue, TABLE};
 use crate::bytes::ReadAt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
@@ -60,12 +61,26 @@ fn open(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()> {
     let (tables, read) = schema::read(&pages);
     let mut reader = Reader::new(&pages, ("live", "deleted"), out);
     reader.note(read);
+    let mut clues = Vec::new();
     for table in tables {
-        reader.tree(&Rc::new(table))?;
+        let table = Rc::new(table);
+        let rows = reader.tree(&table)?;
+        if !table.index && !table.name.starts_with(b"sqlite_") {
+            clues.push(clue(&table, rows, given));
+        }
+    }
+    for clue in clues {
+        reader.tell(clue)?;
     }
     reader.free_list()?;
     reader.lost()?;
     reader.finish()
+}
+
+/// How many rows a table has.
+fn clue(table: &Table, rows: u64, given: &Given<'_>) -> Clue {
+    let (key, value) = (table.name.as_slice().into(), rows.to_string().into_bytes().into());
+    Clue { kind: TABLE, at: given.at.clone(), key, value }
 }
 
 fn open_wal(bytes: &dyn ReadAt, given: &Given<'_>, out: Out<'_>) -> Result<()> {

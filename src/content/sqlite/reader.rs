@@ -4,6 +4,7 @@ use super::batch::{Batch, Row, named};
 use super::page::{Encoding, Kind, Node, Page, Pages, Seen, Walk};
 use super::record::{Chain, is_string, is_text, utf8, width};
 use super::schema::Table;
+use crate::blob::Clue;
 use crate::bytes::u32_be;
 use crate::content::{Found, From, Head, Member, Out, opener};
 use crate::error::Result;
@@ -56,6 +57,8 @@ pub(super) struct Reader<'a, 'o> {
     /// Values that were handed out by themselves.
     singles: usize,
     follow: bool,
+    /// Rows of the trees so far.
+    counted: u64,
     /// The first thing that was wrong.
     damage: Result<()>,
 }
@@ -76,6 +79,7 @@ impl<'a, 'o> Reader<'a, 'o> {
             deleted: Batch::new(rest),
             singles: 0,
             follow: true,
+            counted: 0,
             damage: Ok(()),
         }
     }
@@ -93,8 +97,14 @@ impl<'a, 'o> Reader<'a, 'o> {
         }
     }
 
-    /// All rows of a table or index.
-    pub(super) fn tree(&mut self, table: &Rc<Table>) -> Result<()> {
+    /// Hand out a clue.
+    pub(super) fn tell(&mut self, clue: Clue) -> Result<()> {
+        (self.out)(Found::Clue(clue))
+    }
+
+    /// All rows of a table or index. Returns how many.
+    pub(super) fn tree(&mut self, table: &Rc<Table>) -> Result<u64> {
+        let before = self.counted;
         let mut walk = Walk::new(table.root, &mut self.seen);
         while let Some(page) = walk.next(self.pages, &mut self.seen) {
             match page {
@@ -102,7 +112,7 @@ impl<'a, 'o> Reader<'a, 'o> {
                 Err(error) => self.note(Err(error)),
             }
         }
-        Ok(())
+        Ok(self.counted - before)
     }
 
     /// The rows of one page of a tree, and what was deleted from it.
@@ -125,6 +135,7 @@ impl<'a, 'o> Reader<'a, 'o> {
             let stale = self.pages.is_stale(page.number);
             let read = self.row((table, row), stale, &mut chain);
             self.seen = seen;
+            self.counted = self.counted.saturating_add(1);
             match read {
                 Ok(handed) => handed?,
                 Err(error) if self.follow => self.note(Err(error)),

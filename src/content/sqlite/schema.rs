@@ -17,6 +17,8 @@ pub(super) struct Table {
     pub(super) rowid: Option<usize>,
     /// Whether rows have no number.
     pub(super) keyed: bool,
+    /// Whether it is an index, which has the rows of a table once more.
+    pub(super) index: bool,
 }
 
 impl Table {
@@ -96,7 +98,8 @@ fn table(row: &[Value]) -> Option<Table> {
         _ => b"",
     };
     let mut table = if kind == b"table" { parse(sql) } else { Table::default() };
-    table.keyed |= kind != b"table";
+    table.index = kind != b"table";
+    table.keyed |= table.index;
     name.get(..limits::SQLITE_NAME_BYTES).unwrap_or(name).clone_into(&mut table.name);
     table.root = root;
     Some(table)

@@ -86,6 +86,15 @@ fn rows_are_handed_out_by_table_and_column() {
 }
 
 #[test]
+fn tables_and_their_rows_are_counted() {
+    let mut lines = listed("rows.db", file("rows.db"));
+    lines.retain(|line| line.starts_with("clue "));
+    let expected = ["clue table keyed 1", "clue table settings 5", "clue table users 39"];
+    lines.sort();
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn deleted_and_logged_rows_are_told_from_live_ones() {
     for (name, expected) in [
         ("deleted.db", vec!["sqlite  deleted deleted", "sqlite  dropped deleted"]),
