@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
             return Ok(if error.use_stderr() { super::EXIT_USAGE } else { 0 });
         }
     };
-    let engine = scan.engine()?;
+    let engines = scan.rules.engines(scan.quiet)?;
     let image: Arc<dyn ReadAt> = Arc::new(bundled()?);
     let emulator = Emulator::start(Config {
         snapshots: vec![Snapshot::from_bytes(SNAPSHOT, image)],
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args) -> Result<u8> {
     let config = runtime.block_on(async { Ok(loopback(&emulator).await) })?;
     let session = Session::over(runtime, &config, aws::options(&scan));
     match aws::through(&scan, &session)? {
-        Asked::Opened(opened) => scan::finish(&scan, opened, &engine),
+        Asked::Opened(opened) => scan::finish(&scan, opened, engines),
         Asked::Estimated { .. } | Asked::Elsewhere => Ok(0),
     }
 }

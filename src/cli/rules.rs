@@ -8,6 +8,7 @@ use crate::limits;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 /// Which rules are used.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -25,7 +26,34 @@ pub(super) struct Flags {
     no_builtin_rules: bool,
 }
 
+/// An engine that is being made.
+pub(super) enum Engines {
+    Ready(Engine),
+    Made(JoinHandle<Result<Engine>>),
+}
+
+impl Engines {
+    /// The engine, once it is there.
+    pub(super) fn ready(self) -> Result<Engine> {
+        match self {
+            Engines::Ready(engine) => Ok(engine),
+            Engines::Made(thread) => thread.join().unwrap_or_else(|_| {
+                Err(Error::new(ErrorKind::Internal, "the signatures could not be made ready"))
+            }),
+        }
+    }
+}
+
 impl Flags {
+    /// Make the engine. What is wrong with rules of the user is told before anything is read,
+    /// which may cost money; ours are right, and made ready while the target is read.
+    pub(super) fn engines(&self, quiet: bool) -> Result<Engines> {
+        if self.files.is_empty() {
+            return Ok(Engines::Made(std::thread::spawn(Engine::builtin)));
+        }
+        self.engine(quiet).map(Engines::Ready)
+    }
+
     /// The engine with these rules. What of them is not used is said on standard error: rules
     /// always, parts of rules unless `quiet`.
     pub(super) fn engine(&self, quiet: bool) -> Result<Engine> {

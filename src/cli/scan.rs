@@ -2,6 +2,7 @@
 
 use super::key;
 use super::progress::Bar;
+use super::rules::Engines;
 use crate::detect::Engine;
 use crate::detect::encoding::Encodings;
 use crate::error::{Error, ErrorKind, Result};
@@ -13,7 +14,7 @@ use crate::provenance::manifest::Base;
 use crate::report::output::{self, Pending};
 use crate::report::{FORMATS, Format, Report, RunFacts, Style};
 use crate::run::ImageNo;
-use crate::sweep::{Asked, FingerprintKey, Options, PROFILES, Progress, Target, sweep_with};
+use crate::sweep::{Asked, FingerprintKey, Options, PROFILES, Planned, Progress, Target};
 use clap::builder::PossibleValuesParser;
 use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
@@ -70,6 +71,11 @@ pub(super) struct Args {
     #[arg(long, default_value = Encodings::All.name(), value_parser = encoding_names())]
     encodings: String,
 
+    /// Search archives, compressed files and other containers as they stand, and do not open them.
+    /// Quicker, and the result is incomplete if there is one.
+    #[arg(long)]
+    no_containers: bool,
+
     /// The key for fingerprints that compare across runs; `amisweep init` makes one.
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -125,9 +131,9 @@ fn parse_size(text: &str) -> Result<u64, String> {
 
 pub(super) fn run(args: &Args) -> Result<u8> {
     may_reveal(args)?;
-    let engine = args.engine()?;
+    let engines = args.rules.engines(args.quiet)?;
     match open_target(args)? {
-        Ok(opened) => finish(args, opened, &engine),
+        Ok(opened) => finish(args, opened, engines),
         Err(code) => Ok(code),
     }
 }
@@ -146,11 +152,11 @@ pub(super) fn open_target(args: &Args) -> Result<Result<Opened, u8>> {
 }
 
 /// Scan what was opened, and report.
-pub(super) fn finish(args: &Args, opened: Opened, engine: &Engine) -> Result<u8> {
+pub(super) fn finish(args: &Args, opened: Opened, engines: Engines) -> Result<u8> {
     let reveal = may_reveal(args)?;
     let source = args.source(&opened);
     let file = args.output.as_deref().map(|path| Pending::open(path, source)).transpose()?;
-    let report = scan(args, opened, engine)?;
+    let report = scan(args, opened, engines)?;
     write(args, &report, reveal, file)?;
     Ok(report.verdict.exit_code())
 }
@@ -223,12 +229,6 @@ fn stdin() -> Result<Opened> {
 }
 
 impl Args {
-    /// The engine the flags ask for.
-    pub(super) fn engine(&self) -> Result<Engine> {
-        let encodings = Encodings::from_name(&self.encodings).unwrap_or_default();
-        Ok(self.rules.engine(self.quiet)?.with_encodings(encodings))
-    }
-
     /// What must not be written to, because it is what is read.
     pub(super) fn source(&self, opened: &Opened) -> Option<&Path> {
         let local = matches!(opened.kind, "image" | "directory");
@@ -270,24 +270,26 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn scan(args: &Args, opened: Opened, engine: &Engine) -> Result<Report> {
+fn scan(args: &Args, opened: Opened, engines: Engines) -> Result<Report> {
     let key = key::load(args.key_file.as_deref())?;
     let base = args.base()?;
     let progress = Arc::new(Progress::default());
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
     let clock = Instant::now();
+    let wanted = |name: &&str| args.hygiene.iter().any(|list| list == name || list == "all");
+    let hygiene: Vec<&'static str> = PROFILES.into_iter().filter(wanted).collect();
+    let asked = Asked { base: base.as_ref(), hygiene: &hygiene, closed: args.no_containers };
+    let bar = Bar::follow(&progress, args.quiet);
+    let planned = Planned::new(opened.target, &asked);
+    let encodings = Encodings::from_name(&args.encodings).unwrap_or_default();
     let options = Options {
-        engine,
+        engine: &engines.ready()?.with_encodings(encodings),
         jobs: jobs(args),
         key: &key,
         cross_check: args.cross_check,
         progress: &progress,
     };
-    let bar = Bar::follow(&progress, args.quiet);
-    let wanted = |name: &&str| args.hygiene.iter().any(|list| list == name || list == "all");
-    let hygiene: Vec<&'static str> = PROFILES.into_iter().filter(wanted).collect();
-    let asked = Asked { base: base.as_ref(), hygiene: &hygiene };
-    let mut outcome = sweep_with(opened.target, &options, &asked);
+    let mut outcome = planned.sweep(&options, &asked);
     drop(bar);
     opened.troubles.iter().for_each(|trouble| outcome.coverage.error(trouble));
     for remark in opened.left_out.remarks() {

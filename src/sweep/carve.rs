@@ -59,7 +59,7 @@ impl Worker<'_> {
     /// and of which the buffer holds what was `seen`.
     pub(super) fn carve(&mut self, source: &Source<'_>, kind: Kind, window: Run, len: u64) {
         // No file's bytes were ever metadata, and what is encrypted begins as nothing.
-        if matches!(kind, Kind::Metadata | Kind::Opaque) {
+        if self.plan.closed || matches!(kind, Kind::Metadata | Kind::Opaque) {
             return;
         }
         let begun = begun(&self.buf, source.origin, window);

@@ -8,6 +8,7 @@ use super::worker::{Source, Worker};
 use crate::bytes::ReadAt;
 use crate::content::{Head, Siblings, Unpacker, opener};
 use crate::coverage::Class;
+use crate::error::{Error, ErrorKind};
 use crate::filesystem::StreamName;
 use crate::finding::State;
 use crate::limits;
@@ -41,6 +42,12 @@ impl<'p> Worker<'p> {
         unpacker: Option<&'static Unpacker>,
     ) {
         let Some(unpacker) = unpacker else { return self.share.coverage.content(Class::Plain) };
+        if self.plan.closed {
+            let what = "containers were left closed, as asked";
+            self.share.coverage.content(Class::Limit);
+            let error = Error::new(ErrorKind::Limit, what);
+            return self.share.coverage.error_at(&source.at, &error);
+        }
         let size = source.bytes.len();
         let level = Level {
             at: source.at.clone(),

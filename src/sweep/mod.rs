@@ -39,7 +39,7 @@ mod worker;
 
 pub use hygiene::PROFILES;
 pub use join::FingerprintKey;
-pub use pipeline::{manifest, sweep, sweep_with};
+pub use pipeline::{Planned, manifest, sweep, sweep_with};
 pub use provenance::Asked;
 
 pub use crate::outcome::Outcome;

@@ -20,39 +20,69 @@ pub fn sweep(target: Target, options: &Options<'_>) -> Outcome {
 
 /// The same, with what else is asked for.
 pub fn sweep_with(target: Target, options: &Options<'_>, asked: &Asked<'_>) -> Outcome {
-    let mut coverage = Coverage::default();
-    let mut plan = plan::make(target, asked.base.is_some(), &mut coverage);
-    options.progress.begin(coverage.written);
+    Planned::new(target, asked).sweep(options, asked)
+}
 
-    for (image, later) in plan.images.iter().zip(std::mem::take(&mut plan.later)) {
-        if let Some(cache) = &image.ahead {
-            cache.sweep_begins(later);
+/// A target whose volumes and filesystems have been read, and nothing else yet: for that no
+/// signatures are needed, which may be made ready meanwhile.
+pub struct Planned {
+    plan: Plan,
+    coverage: Coverage,
+}
+
+impl Planned {
+    /// Read what the sweep of `target` goes by.
+    pub fn new(target: Target, asked: &Asked<'_>) -> Planned {
+        let mut coverage = Coverage::default();
+        let mut plan = plan::make(target, asked.base.is_some(), &mut coverage);
+        plan.closed = asked.closed;
+        Planned { plan, coverage }
+    }
+
+    /// Sweep it, with what was asked for when it was planned.
+    pub fn sweep(self, options: &Options<'_>, asked: &Asked<'_>) -> Outcome {
+        let Planned { mut plan, coverage } = self;
+        options.progress.begin(coverage.written);
+
+        for (image, later) in plan.images.iter().zip(std::mem::take(&mut plan.later)) {
+            if let Some(cache) = &image.ahead {
+                cache.sweep_begins(later);
+            }
+        }
+        let mut all = Share::new(options.key, coverage);
+        all.clues = std::mem::take(&mut plan.clues);
+        run(&plan, options, false, &mut all);
+
+        let undelivered =
+            std::mem::take(&mut *plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner));
+        if !undelivered.is_empty() {
+            plan.items = undelivered;
+            plan.items.sort_unstable_by_key(Item::order);
+            run(&plan, options, true, &mut all);
+        }
+
+        let Share { mut findings, mut coverage, clues, mut inventory } = all;
+        join(&clues.finish(&mut coverage), &mut findings, &mut inventory);
+        let mut findings = findings.finish(&mut coverage);
+        let Judged { packages, base } =
+            judge(&plan, (options, asked), &mut findings, &mut coverage);
+        hygiene::check(&plan, (options, asked.hygiene), &mut findings, &mut coverage);
+        let cross_checks = if options.cross_check {
+            cross_check::run(&plan, &findings, &mut coverage)
+        } else {
+            Vec::new()
+        };
+        coverage.seal();
+        Outcome {
+            findings,
+            coverage,
+            volumes: plan.volumes,
+            cross_checks,
+            inventory,
+            packages,
+            base,
         }
     }
-    let mut all = Share::new(options.key, coverage);
-    all.clues = std::mem::take(&mut plan.clues);
-    run(&plan, options, false, &mut all);
-
-    let undelivered =
-        std::mem::take(&mut *plan.undelivered.lock().unwrap_or_else(PoisonError::into_inner));
-    if !undelivered.is_empty() {
-        plan.items = undelivered;
-        plan.items.sort_unstable_by_key(Item::order);
-        run(&plan, options, true, &mut all);
-    }
-
-    let Share { mut findings, mut coverage, clues, mut inventory } = all;
-    join(&clues.finish(&mut coverage), &mut findings, &mut inventory);
-    let mut findings = findings.finish(&mut coverage);
-    let Judged { packages, base } = judge(&plan, (options, asked), &mut findings, &mut coverage);
-    hygiene::check(&plan, (options, asked.hygiene), &mut findings, &mut coverage);
-    let cross_checks = if options.cross_check {
-        cross_check::run(&plan, &findings, &mut coverage)
-    } else {
-        Vec::new()
-    };
-    coverage.seal();
-    Outcome { findings, coverage, volumes: plan.volumes, cross_checks, inventory, packages, base }
 }
 
 /// List every live file of `target` with its digest, in the order of names. Nothing is searched;

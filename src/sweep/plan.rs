@@ -38,6 +38,8 @@ pub(super) struct Plan {
     pub(super) watches: Vec<Watch>,
     /// Whether files are digested and not searched.
     pub(super) digests_only: bool,
+    /// Whether containers stay closed.
+    pub(super) closed: bool,
 }
 
 /// A volume, a gap, or a directory on the host.
@@ -158,6 +160,7 @@ pub(super) fn make(target: Target, whole: bool, coverage: &mut Coverage) -> Plan
         clues,
         watches,
         digests_only,
+        closed: false,
     }
 }
 
@@ -236,6 +239,7 @@ impl Plan {
             clues: Clues::default(),
             watches: Vec::new(),
             digests_only: false,
+            closed: false,
         }
     }
 }

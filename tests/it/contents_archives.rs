@@ -6,7 +6,7 @@ use amisweep::detect::Engine;
 use amisweep::detect::example::render;
 use amisweep::filesystem::dir::Directory;
 use amisweep::outcome::Outcome;
-use amisweep::sweep::{FingerprintKey, Options, Progress, Target, sweep};
+use amisweep::sweep::{Asked, FingerprintKey, Options, Progress, Target, sweep_with};
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use std::io::Write;
@@ -26,6 +26,10 @@ fn token(seed: u64) -> String {
 }
 
 fn swept(root: &Path) -> Outcome {
+    swept_with(root, &Asked::default())
+}
+
+fn swept_with(root: &Path, asked: &Asked<'_>) -> Outcome {
     let files = Box::new(Directory::open(root).unwrap());
     let options = Options {
         engine: engine(),
@@ -34,7 +38,7 @@ fn swept(root: &Path) -> Outcome {
         cross_check: false,
         progress: &Progress::default(),
     };
-    sweep(Target::Tree { name: "dir".into(), files }, &options)
+    sweep_with(Target::Tree { name: "dir".into(), files }, &options, asked)
 }
 
 /// Where the secret of a seed was found.
@@ -121,6 +125,19 @@ fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
         std::fs::File::create_new(path).unwrap().write_all(bytes).unwrap();
     }
     root
+}
+
+#[test]
+fn containers_that_are_left_closed_are_told() {
+    let dir = TempDir::new().unwrap();
+    std::fs::write(dir.path().join("a.gz"), gzip(token(1).as_bytes())).unwrap();
+    std::fs::write(dir.path().join("b.txt"), token(2)).unwrap();
+    let asked = Asked { closed: true, ..Asked::default() };
+    let outcome = swept_with(dir.path(), &asked);
+    assert!(places(&outcome, 1).is_empty());
+    assert_eq!(places(&outcome, 2).len(), 1);
+    assert_eq!(outcome.coverage.contents(Class::Limit), 1);
+    assert!(!outcome.coverage.complete());
 }
 
 #[test]

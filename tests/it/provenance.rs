@@ -76,7 +76,7 @@ impl Tree {
             cross_check: false,
             progress: &Progress::default(),
         };
-        let asked = Asked { base: None, hygiene };
+        let asked = Asked { hygiene, ..Asked::default() };
         sweep_with(Target::Tree { name: "tree".into(), files }, &options, &asked)
     }
 }

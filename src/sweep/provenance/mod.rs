@@ -233,6 +233,9 @@ pub struct Asked<'a> {
     pub base: Option<&'a Base>,
     /// The clean-up lists that are checked.
     pub hygiene: &'a [&'static str],
+    /// Whether containers stay closed: they are searched as they stand, and the result is not
+    /// complete.
+    pub closed: bool,
 }
 
 /// The manifest of what was swept: every live file, sorted, with its digest. What was not digested
