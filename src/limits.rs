@@ -192,6 +192,12 @@ pub const XFS_DIRECTORY_ENTRIES: usize = 100_000_000;
 /// Names of one XFS file: hard links, or what a deleted inode was called.
 pub const XFS_NAMES_PER_FILE: usize = 10_000;
 
+/// Bytes of paths an XFS inode has on average, at most; see [`EXT_PATH_BYTES_PER_INODE`].
+pub const XFS_PATH_BYTES_PER_INODE: u64 = 256;
+
+/// Bytes of paths a small XFS filesystem may have besides.
+pub const XFS_PATH_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Extended attributes of one XFS file.
 pub const XFS_ATTRIBUTES_PER_FILE: usize = 20_000;
 
@@ -228,6 +234,13 @@ pub const FAT_DIRECTORY_BYTES: u64 = 2 * 1024 * 1024;
 /// Clusters that may be followed beyond their first owner in one walk. A sound filesystem shares
 /// none; without a bound, many entries pointing at one long chain take time without end.
 pub const FAT_SHARED_CLUSTERS: u64 = 16 * 1024 * 1024;
+
+/// Bytes of paths an entry of FAT has on average, at most. An entry takes 32 bytes on the disk, and
+/// the path to its directory up to [`PATH_BYTES`] in memory, each time.
+pub const FAT_PATH_BYTES_PER_ENTRY: u64 = 256;
+
+/// Bytes of paths a small FAT volume may have besides.
+pub const FAT_PATH_BYTES: u64 = 64 * 1024 * 1024;
 
 /// What an independent reader may fetch while it re-reads one FAT file, in multiples of the
 /// volume: a chain that loops would keep it reading for ever.
@@ -730,3 +743,18 @@ pub const SETTINGS_BYTES: usize = 1024 * 1024;
 
 /// Settings files of one folder.
 pub const SETTINGS_FILES: usize = 200;
+
+// Rules that judge whole files.
+
+/// Bytes of one file or member that such rules see: what runs by itself is smaller, and a longer
+/// file is read twice.
+pub const EXAMINED_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Seconds that matching one file may take: patterns with wide gaps can be slow on bytes made for it.
+pub const EXAMINED_SECONDS: u64 = 60;
+
+/// Places of one pattern in one file: one is enough to find it, and counts compare with a few.
+pub const EXAMINED_MATCHES: usize = 10_000;
+
+/// Characters of what a user's rule says of itself.
+pub const FACT_CHARS: usize = 300;

@@ -24,6 +24,12 @@ pub(super) struct Flags {
     /// Use only the rules of --rules.
     #[arg(long, requires = "rules")]
     no_builtin_rules: bool,
+
+    /// Match YARA rules against whole files, members of containers and windows of free space: a
+    /// file, or a directory of such files (*.yar, *.yara). May be given again. Needs a build with
+    /// the `yara` feature.
+    #[arg(long, value_name = "FILE")]
+    yara: Vec<PathBuf>,
 }
 
 /// An engine that is being made.
@@ -48,7 +54,7 @@ impl Flags {
     /// Make the engine. What is wrong with rules of the user is told before anything is read,
     /// which may cost money; ours are right, and made ready while the target is read.
     pub(super) fn engines(&self, quiet: bool) -> Result<Engines> {
-        if self.files.is_empty() {
+        if self.files.is_empty() && self.yara.is_empty() {
             return Ok(Engines::Made(std::thread::spawn(Engine::builtin)));
         }
         self.engine(quiet).map(Engines::Ready)
@@ -64,7 +70,38 @@ impl Flags {
             }
             signatures.extend(rules.signatures);
         }
-        Engine::with(!self.no_builtin_rules, signatures)
+        self.with_yara(Engine::with(!self.no_builtin_rules, signatures)?, quiet)
+    }
+
+    #[cfg(feature = "yara")]
+    fn with_yara(&self, engine: Engine, quiet: bool) -> Result<Engine> {
+        let mut sources = Vec::new();
+        for path in &self.yara {
+            for file in files(path, &["yar", "yara"])? {
+                sources.push((file.to_string_lossy().into_owned(), text(&file)?));
+            }
+        }
+        if sources.is_empty() {
+            return Ok(engine);
+        }
+        let (yara, unused) = crate::detect::yara::Yara::compile(&sources)?;
+        if !unused.is_empty() {
+            let total = unused.len() + yara.len();
+            super::say(&format!("{} of {total} YARA rules are not used", unused.len()));
+            for (rule, why) in unused.iter().filter(|_| !quiet) {
+                super::say(&format!("  {rule}: {why}"));
+            }
+        }
+        Ok(engine.with_examiner(Box::new(yara)))
+    }
+
+    #[cfg(not(feature = "yara"))]
+    fn with_yara(&self, engine: Engine, _quiet: bool) -> Result<Engine> {
+        let what = "this build matches no YARA rules; build it with the `yara` feature";
+        match self.yara.first() {
+            None => Ok(engine),
+            Some(path) => Err(Error::new(ErrorKind::Usage, what).detail(path.display())),
+        }
     }
 }
 
@@ -89,14 +126,15 @@ fn told(rules: &Rules, quiet: bool) -> Vec<String> {
 pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Rules>> {
     let mut all = Vec::new();
     for path in paths {
-        for file in files(path)? {
+        for file in files(path, &["toml", "yml", "yaml"])? {
             all.push(import::read(&file.to_string_lossy(), &text(&file)?)?);
         }
     }
     Ok(all)
 }
 
-fn files(path: &Path) -> Result<Vec<PathBuf>> {
+/// The files of these kinds that a path stands for.
+fn files(path: &Path, kinds: &[&str]) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -109,13 +147,17 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(path).map_err(failed)? {
         let file = entry.map_err(failed)?.path();
         let kind = file.extension().and_then(|extension| extension.to_str());
-        if matches!(kind, Some("toml" | "yml" | "yaml")) {
+        if kind.is_some_and(|kind| kinds.contains(&kind)) {
             files.push(file);
         }
     }
     files.sort();
+    let none = format!("{}: no *.{}", path.display(), kinds.join(" or *."));
     let what = match files.len() {
-        0 => "no *.toml, *.yml or *.yaml in the directory of rules",
+        0 => {
+            return Err(Error::new(ErrorKind::Usage, "nothing to read in the directory of rules")
+                .detail(none));
+        }
         count if count > limits::RULE_FILES => "too many files in the directory of rules",
         _ => return Ok(files),
     };

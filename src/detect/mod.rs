@@ -8,6 +8,7 @@
 pub mod check;
 pub mod class;
 pub mod encoding;
+mod examiner;
 pub mod example;
 pub mod import;
 pub mod lint;
@@ -20,12 +21,15 @@ pub mod signature;
 pub mod structure;
 pub mod trial;
 mod verify;
+#[cfg(feature = "yara")]
+pub mod yara;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::Match;
 use crate::limits;
 use class::ByteSet;
 use encoding::Encodings;
+pub use examiner::Examiner;
 pub use sieve::Kernel;
 use sieve::pattern::Surrounded;
 use sieve::{Pattern, Sieve};
@@ -57,6 +61,7 @@ pub struct Engine {
     encodings: Encodings,
     /// The rules that take part in pairs.
     paired: BTreeSet<&'static str>,
+    examiner: Option<Box<dyn Examiner>>,
 }
 
 /// Who waits for a pattern.
@@ -150,7 +155,20 @@ impl Engine {
         let (patterns, owners) = patterns(&signatures, by_literal)?;
         let sieve = Sieve::new(&patterns, kernel)?;
         let paired = pair::partners(&signatures);
-        Ok(Engine { signatures, owners, kernel, sieve, encodings: Encodings::All, paired })
+        let encodings = Encodings::All;
+        Ok(Engine { signatures, owners, kernel, sieve, encodings, paired, examiner: None })
+    }
+
+    /// The same engine, which also has whole files examined.
+    #[must_use]
+    pub fn with_examiner(mut self, examiner: Box<dyn Examiner>) -> Engine {
+        self.examiner = Some(examiner);
+        self
+    }
+
+    /// Who examines whole files, if somebody does.
+    pub fn examiner(&self) -> Option<&dyn Examiner> {
+        self.examiner.as_deref()
     }
 
     /// The same engine, looking into these encodings; all of them unless told.

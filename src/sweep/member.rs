@@ -42,7 +42,8 @@ impl Opening<'_, '_> {
         rest: &mut dyn Read,
     ) -> Result<()> {
         let known = about.parts.is_none() && nested::known(&blob(level, about, &self.buf));
-        let window = if known { index(ARTIFACT_BYTES) } else { UNPACKED_WINDOW_BYTES };
+        let judged = known || self.options.engine.examiner().is_some();
+        let window = if judged { index(ARTIFACT_BYTES) } else { UNPACKED_WINDOW_BYTES };
         let overlap = index(OVERLAP_BYTES);
         let head = self.buf.get(..1024).unwrap_or(&self.buf);
         if about.parts.is_none() {
@@ -59,6 +60,9 @@ impl Opening<'_, '_> {
             self.window(level, about, &at, owned..end);
             if known && at.start == 0 {
                 self.parse(level, about, whole);
+            }
+            if judged && at.start == 0 {
+                self.examine(level, about, whole);
             }
             if whole {
                 return filled.map(drop);

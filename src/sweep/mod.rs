@@ -18,6 +18,7 @@ mod clues;
 mod contents;
 mod cross_check;
 mod cursor;
+mod examine;
 mod hygiene;
 mod join;
 mod level;

@@ -157,6 +157,7 @@ impl<'p> Worker<'p> {
         };
         let Swept { lost, at_once } = self.windows(&source, unit.window, len);
         if at_once {
+            self.examine_window(&source, surroundings(unit.window, len), unit.window);
             self.carve(&source, kind, unit.window, len);
         }
         let lost_bytes = lost.iter().map(|(run, _)| run.len).sum();
@@ -216,6 +217,7 @@ impl<'p> Worker<'p> {
             if shows(unpacker) {
                 self.artifacts(&source, file, stream.size);
             }
+            self.examine(&source, stream.size);
             self.contents((part, seat), &source, unpacker);
         } else if begins && data {
             self.share.coverage.content(Class::Corrupt);
@@ -263,10 +265,7 @@ impl<'p> Worker<'p> {
     /// Read and search `window` of a source of `len` bytes.
     fn windows(&mut self, source: &Source<'_>, window: Run, len: u64) -> Swept {
         let mut buf = std::mem::take(&mut self.buf);
-        let seen = Run::between(
-            window.start.saturating_sub(OVERLAP_BYTES),
-            window.end().saturating_add(OVERLAP_BYTES).min(len),
-        );
+        let seen = surroundings(window, len);
         let shifted = |run: Run| Run::new(source.origin.saturating_add(run.start), run.len);
         let mut lost = Vec::new();
         let at_once = fill(source.bytes, shifted(seen), &mut buf).is_ok();
@@ -409,8 +408,14 @@ impl<'p> Worker<'p> {
     }
 }
 
+/// What is read with a window of an item of `len` bytes: a secret may cross its edges.
+fn surroundings(window: Run, len: u64) -> Run {
+    let start = window.start.saturating_sub(OVERLAP_BYTES);
+    Run::between(start, window.end().saturating_add(OVERLAP_BYTES).min(len))
+}
+
 impl Source<'_> {
-    fn place(&self, span: Run, line: Option<u64>, decoded: Option<Decoded>) -> Place {
+    pub(super) fn place(&self, span: Run, line: Option<u64>, decoded: Option<Decoded>) -> Place {
         let here = Run::new(self.base + span.start, span.len);
         let decoded = decoded.map(|decoded| shifted(decoded, self.base));
         Place {

@@ -61,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha1", &["content/git", "provenance"]),
     ("lzma_rust2", &["content"]),
     ("md5", &["provenance"]),
+    ("yara_x", &["detect/yara.rs"]),
 ];
 
 /// Nothing hand-written is longer.

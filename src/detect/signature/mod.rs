@@ -353,7 +353,7 @@ fn group_names(pattern: &str) -> Vec<&'static str> {
 
 /// Rules and fact names live as long as the process and are shared by every engine in it, so that
 /// loading twice takes no more memory than loading once.
-fn intern(text: &str) -> &'static str {
+pub(super) fn intern(text: &str) -> &'static str {
     static KNOWN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(text) = known.get(text) {
@@ -364,7 +364,7 @@ fn intern(text: &str) -> &'static str {
     kept
 }
 
-fn intern_rule(rule: Rule) -> &'static Rule {
+pub(super) fn intern_rule(rule: Rule) -> &'static Rule {
     static KNOWN: Mutex<Vec<&'static Rule>> = Mutex::new(Vec::new());
     let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(same) = known.iter().find(|other| ***other == rule) {
