@@ -1,6 +1,6 @@
 //! AWS targets of `amisweep scan`: flags, what the scan costs before it begins, and opening.
 
-use super::scan::{Args, Opened, looks_like_aws};
+use super::scan::{self, Args, Opened, looks_like_aws};
 use super::session::{Flags as SessionFlags, Listed, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::filesystem::dir::LeftOut;
@@ -100,11 +100,15 @@ pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
         return Err(Error::new(ErrorKind::Usage, what)
             .detail(format_args!("{}, limit ${limit}", told(&estimate))));
     }
-    let needed = memory_needed(listed.snapshots.len());
+    let needed = memory_needed(listed.snapshots.len(), scan::jobs(args));
     if args.memory.is_some_and(|memory| memory < needed) {
-        let what = "--memory is too small for so many disks; nothing was read";
+        let what = "--memory is too small for so many disks and threads; nothing was read";
         let disks = listed.snapshots.len();
-        let detail = format!("{disks} disks; give --memory {}M or more", needed >> 20);
+        let detail = format!(
+            "{disks} disks, {} threads; give --memory {}M or more",
+            scan::jobs(args),
+            needed >> 20
+        );
         return Err(Error::new(ErrorKind::Usage, what).detail(detail));
     }
     if !args.quiet {
@@ -116,9 +120,10 @@ pub(super) fn through(args: &Args, session: &Session) -> Result<Asked> {
 /// Memory for blocks when nothing is said: the whole of a scan then stays below 256 MiB.
 const MEMORY_BYTES: u64 = 80 << 20;
 
-/// What the caches of `disks` disks take at least: all of them hold blocks from planning on.
-fn memory_needed(disks: usize) -> u64 {
-    let blocks = disks.saturating_mul(CACHE_BLOCKS_MIN);
+/// What the caches of `disks` disks take at least: all of them hold blocks from planning on, and
+/// each thread has one in flight, besides as many that came.
+fn memory_needed(disks: usize, jobs: usize) -> u64 {
+    let blocks = disks.saturating_mul(CACHE_BLOCKS_MIN.max(jobs.saturating_mul(2)));
     u64::try_from(blocks).unwrap_or(u64::MAX).saturating_mul(BLOCK_BYTES)
 }
 
@@ -181,8 +186,9 @@ mod tests {
     /// More disks than fit took more memory than was allowed.
     #[test]
     fn every_disk_needs_memory_of_its_own() {
-        assert_eq!(memory_needed(1), 8 << 20);
-        assert_eq!(memory_needed(10), MEMORY_BYTES, "the default is enough for these");
+        assert_eq!(memory_needed(1, 2), 8 << 20);
+        assert_eq!(memory_needed(1, 64), 64 << 20);
+        assert_eq!(memory_needed(10, 8), MEMORY_BYTES, "the default is enough for these");
     }
 
     #[test]

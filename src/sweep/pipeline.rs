@@ -7,9 +7,14 @@ use super::provenance::{self, Asked, Judged, judge};
 use super::worker::{Share, Worker};
 use super::{Options, Target, cross_check, hygiene, prefetch};
 use crate::coverage::Coverage;
+use crate::error::Error;
 use crate::image::Image;
+use crate::image::cache::Failure;
+use crate::limits::BLOCK_BYTES;
+use crate::locator::{Area, Locator};
 use crate::outcome::Outcome;
 use crate::provenance::manifest::File;
+use crate::run::Run;
 use std::sync::PoisonError;
 
 /// Sweep `target`: plan, sort, sweep, join. Nothing an image holds makes this fail; what could not
@@ -62,6 +67,7 @@ impl Planned {
         }
 
         let Share { mut findings, mut coverage, clues, mut inventory } = all;
+        tell_lost(&plan, &mut coverage);
         join(&clues.finish(&mut coverage), &mut findings, &mut inventory);
         let mut findings = findings.finish(&mut coverage);
         let Judged { packages, base } =
@@ -100,6 +106,33 @@ pub fn manifest(target: Target, options: &Options<'_>) -> (Vec<File>, Coverage) 
     coverage.written = coverage.swept();
     coverage.seal();
     (files, coverage)
+}
+
+/// Tell which blocks never came, stretch by stretch: of the files and gaps on them there may be more
+/// than errors are listed.
+fn tell_lost(plan: &Plan, coverage: &mut Coverage) {
+    for image in &plan.images {
+        let mut lost: Vec<Failure> = Vec::new();
+        for failure in image.ahead.iter().flat_map(|cache| cache.failures()) {
+            match lost.last_mut() {
+                Some(last)
+                    if last.run.end() == failure.run.start
+                        && last.reason.message() == failure.reason.message() =>
+                {
+                    last.run = Run::between(last.run.start, failure.run.end());
+                }
+                _ => lost.push(failure),
+            }
+        }
+        for Failure { run, reason } in lost {
+            let at = Locator::new(&image.name, None, Area::Whole).with_span(run);
+            let (first, end) = (run.start / BLOCK_BYTES, run.end().div_ceil(BLOCK_BYTES));
+            let error = Error::new(reason.kind(), "blocks of the image could not be read")
+                .detail(format_args!("blocks {first} to {}", end.saturating_sub(1)))
+                .caused_by((*reason).clone());
+            coverage.error_at(&at, &error);
+        }
+    }
 }
 
 /// Sweep the plan's items once, in their order, on all workers; `again` when they failed before.

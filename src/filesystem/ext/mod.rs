@@ -116,6 +116,9 @@ impl Ext {
         } else {
             troubles.extend(missing);
         }
+        if ext.sb.needs_recovery() && !ext.sb.has_journal() {
+            troubles.push(Error::corrupt("journal is due, and the superblock says there is none"));
+        }
         if !ext.sb.intact {
             troubles.push(Error::corrupt("superblock fails its checksum"));
         }

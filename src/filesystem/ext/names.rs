@@ -21,14 +21,27 @@ pub(super) struct Names {
     last: Option<(u32, Vec<u8>)>,
     /// Bytes of whole paths that may still be handed out.
     bytes_left: u64,
+    /// Names that may still be kept, in bytes of memory.
+    room: u64,
 }
 
 impl Names {
+    /// No names yet, of a filesystem of so many inodes.
+    pub(super) fn of(inodes: u32) -> Names {
+        let most = u64::from(inodes)
+            .saturating_mul(limits::EXT_PATH_BYTES_PER_INODE)
+            .saturating_add(limits::EXT_PATH_BYTES);
+        Names { bytes_left: most, room: most, ..Names::default() }
+    }
+
     /// The directory `parent` calls the inode `child` so.
     pub(super) fn add(&mut self, child: u32, parent: u32, name: &[u8]) -> Result<()> {
         let full = || Error::new(ErrorKind::Limit, "filesystem has too many names");
         let start = u32::try_from(self.bytes.len()).map_err(|_| full())?;
         let len = u16::try_from(name.len()).map_err(|_| full())?;
+        // Many extents may point at one block of names.
+        let taken = u64::try_from(name.len().saturating_add(size_of::<Name>())).unwrap_or(u64::MAX);
+        self.room = self.room.checked_sub(taken).ok_or_else(full)?;
         self.bytes.extend_from_slice(name);
         self.list.push(Name { child, parent, start, len });
         Ok(())
@@ -41,10 +54,7 @@ impl Names {
     }
 
     /// Order them by inode; paths can be asked for from then on, in reason for so many inodes.
-    pub(super) fn sort(&mut self, inodes: u32) {
-        self.bytes_left = u64::from(inodes)
-            .saturating_mul(limits::EXT_PATH_BYTES_PER_INODE)
-            .saturating_add(limits::EXT_PATH_BYTES);
+    pub(super) fn sort(&mut self) {
         self.list.sort_unstable_by_key(|name| (name.child, name.parent, name.start));
     }
 
@@ -143,11 +153,11 @@ mod tests {
     use super::*;
 
     fn paths(names: &[(u32, u32, &str)], inode: u32) -> Vec<String> {
-        let mut table = Names::default();
+        let mut table = Names::of(100);
         for (child, parent, name) in names {
             table.add(*child, *parent, name.as_bytes()).unwrap();
         }
-        table.sort(100);
+        table.sort();
         let (paths, _) = table.paths(inode);
         paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect()
     }
@@ -160,6 +170,15 @@ mod tests {
         assert_eq!(paths(&names, 13), ["/a", "/etc/b"]);
         assert_eq!(paths(&names, 14), ["/$Orphan/99/lost"]);
         assert_eq!(paths(&names, 15), ["/$Orphan/15"]);
+    }
+
+    /// Each of many extents that point at one block of names told them all, and all were kept.
+    #[test]
+    fn names_without_end_are_cut() {
+        let mut table = Names::of(0);
+        let most = usize::try_from(limits::EXT_PATH_BYTES).unwrap() / (255 + size_of::<Name>());
+        let kept = (0..=most).take_while(|_| table.add(12, 2, &[b'a'; 255]).is_ok()).count();
+        assert_eq!(kept, most);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub(super) fn walk<'a>(ext: &'a Ext, troubles: Troubles<'a>) -> Sets {
         ext,
         troubles,
         collector: Collector::new(ext),
-        names: Names::default(),
+        names: Names::of(ext.sb.inodes),
         live: Vec::new(),
         deleted: Vec::new(),
         encrypted: BTreeSet::new(),
@@ -253,7 +253,7 @@ impl Walk<'_> {
     }
 
     fn emit(mut self, free: &RunSet) {
-        self.names.sort(self.ext.sb.inodes);
+        self.names.sort();
         for mut file in std::mem::take(&mut self.live) {
             let number = u32::try_from(file.inode).unwrap_or(0);
             let is_value = self.collector.values.contains(&number);

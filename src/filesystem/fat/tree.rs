@@ -28,6 +28,7 @@ pub(super) fn walk(fat: &Fat, visit: &mut dyn FnMut(Result<FileEntry>)) -> Clust
         buried: clusters(),
         spare: limits::FAT_SHARED_CLUSTERS,
         visited: 0,
+        path_bytes: 0,
         pending: Vec::new(),
     };
     if fat.geometry.cut {
@@ -62,6 +63,8 @@ struct Walk<'a> {
     /// How many more clusters may be followed that somebody has already.
     spare: u64,
     visited: usize,
+    /// Bytes of paths handed out.
+    path_bytes: u64,
     pending: Vec<Pending>,
 }
 
@@ -205,6 +208,16 @@ impl Walk<'_> {
         let path = [parent, entry.name.as_bytes()].concat();
         if path.len() > limits::PATH_BYTES {
             self.error(Error::new(ErrorKind::Limit, "path is too long"), &path);
+            return;
+        }
+        self.path_bytes =
+            self.path_bytes.saturating_add(u64::try_from(path.len()).unwrap_or(u64::MAX));
+        let most = u64::try_from(self.visited)
+            .unwrap_or(u64::MAX)
+            .saturating_mul(limits::FAT_PATH_BYTES_PER_ENTRY)
+            .saturating_add(limits::FAT_PATH_BYTES);
+        if self.path_bytes > most {
+            (self.visit)(Err(Error::new(ErrorKind::Limit, "paths take too much memory")));
             return;
         }
         let mut streams = Vec::new();

@@ -154,6 +154,8 @@ struct Walk<'a> {
     /// The inode at hand.
     inode: u64,
     budget_bytes: u64,
+    /// Bytes of paths that may still be handed out.
+    path_bytes_left: u64,
     metadata: Vec<Run>,
     /// How long that list may get before neighbours are joined.
     compact_at: usize,
@@ -162,11 +164,16 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(fs: &'a Xfs) -> Walk<'a> {
         let budget = fs.volume.len().saturating_mul(limits::XFS_METADATA_READS);
+        let inodes =
+            u64::try_from(fs.chunks.len()).unwrap_or(u64::MAX).saturating_mul(CHUNK_INODES);
         Walk {
             fs,
             troubles: fs.troubles.clone(),
             inode: fs.geometry.root,
             budget_bytes: budget.saturating_add(limits::XFS_METADATA_BYTES),
+            path_bytes_left: inodes
+                .saturating_mul(limits::XFS_PATH_BYTES_PER_INODE)
+                .saturating_add(limits::XFS_PATH_BYTES),
             metadata: Vec::new(),
             compact_at: limits::XFS_METADATA_RUNS,
         }

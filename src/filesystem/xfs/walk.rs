@@ -50,7 +50,7 @@ pub(super) fn walk(fs: &Xfs, visit: &mut dyn FnMut(Result<FileEntry>)) {
             if let Slot::Live(inode) = slot
                 && let Some(entry) = live(walk, &inode, &names)
             {
-                visit(Ok(entry));
+                visit(Ok(walk.affordable(entry)));
             }
         });
         tell(&mut walk, visit);
@@ -68,7 +68,7 @@ fn finish(
     let fs = walk.fs;
     for found in dead {
         if let Some(entry) = dead::entry(fs, found, names) {
-            visit(Ok(entry));
+            visit(Ok(walk.affordable(entry)));
         }
     }
     tell(&mut walk, visit);
@@ -93,6 +93,24 @@ fn tell(walk: &mut Walk<'_>, visit: &mut dyn FnMut(Result<FileEntry>)) {
 }
 
 impl Walk<'_> {
+    /// The file, with its paths as long as there is memory for paths: hard links and deep
+    /// directories could make them out of proportion to the image.
+    fn affordable(&mut self, mut file: FileEntry) -> FileEntry {
+        let paths = std::iter::once(&file.path).chain(&file.more_paths);
+        let bytes = paths.fold(0u64, |sum, path| {
+            sum.saturating_add(u64::try_from(path.len()).unwrap_or(u64::MAX))
+        });
+        if let Some(left) = self.path_bytes_left.checked_sub(bytes) {
+            self.path_bytes_left = left;
+            return file;
+        }
+        self.troubles.note(Error::new(ErrorKind::Limit, "XFS paths take too much memory"));
+        let orphan = format!("/$Orphan/{}", file.inode);
+        file.path = if file.is_live() { orphan.into_bytes().into() } else { Box::default() };
+        file.more_paths = Box::default();
+        file
+    }
+
     /// Keep the list of metadata short: neighbours become one run.
     fn compact(&mut self) {
         if self.metadata.len() >= self.compact_at {

@@ -9,6 +9,10 @@ pub(super) const PAGE_BLOCKS: u64 = 10_000;
 const DOLLARS_PER_LIST_CALL: f64 = 0.0006 / 1000.0;
 const DOLLARS_PER_BLOCK: f64 = 0.003 / 1000.0;
 
+/// Requests a second that AWS answers for one snapshot, which is not adjustable
+/// (<https://docs.aws.amazon.com/general/latest/gr/ebs-service.html>).
+const QUOTA: u32 = 1000;
+
 /// What reading a snapshot once takes. Traffic out of the region or out of AWS is billed on top.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Estimate {
@@ -30,7 +34,7 @@ impl Estimate {
             blocks,
             list_calls,
             dollars: DOLLARS_PER_LIST_CALL * list_calls as f64 + DOLLARS_PER_BLOCK * blocks as f64,
-            seconds_at_quota: blocks as f64 / f64::from(requests_per_second.max(1)),
+            seconds_at_quota: blocks as f64 / f64::from(requests_per_second.clamp(1, QUOTA)),
         }
     }
 
@@ -66,6 +70,7 @@ mod tests {
             let estimate = Estimate::of(blocks, calls, 1000);
             assert_eq!(format!("{:.4}", estimate.dollars), dollars);
             assert_eq!(format!("{:.0}", estimate.seconds_at_quota), seconds);
+            assert_eq!(Estimate::of(blocks, calls, 5000), estimate, "asking for more gets no more");
         }
     }
 }

@@ -49,6 +49,16 @@ fn hostile(root: &Path) -> Vec<String> {
     put(root, b"srv/key.pem", secret("{ed25519}").as_bytes());
     let git = format!("https://dev:{}@github.com\n", secret("ghp_{base62:30}{crc32_base62}"));
     put(root, b"root/.git-credentials", git.as_bytes());
+    // A token is one in the place of a user's name too, as GitHub has it, and in a file's name, where
+    // locators escape it.
+    let (first, second) =
+        (secret("ghp_{base62:30}{crc32_base62}"), secret("ghp_{base62:30}{crc32_base62}"));
+    let login = format!("https://{first}:x-oauth-basic@github.com\n");
+    put(root, b"home/a/.git-credentials", login.as_bytes());
+    let login = format!("machine github.com login {second} password x-oauth-basic\n");
+    put(root, b"home/a/.netrc", login.as_bytes());
+    let bot = secret("4936821859:AA{b64u:33}");
+    put(root, format!("srv/{bot}.txt").as_bytes(), format!("bot {bot}\n").as_bytes());
     put(root, b"root/.pgpass", format!("db:5432:*:app:{}\n", secret("{base62:18}")).as_bytes());
     let history = format!("mysql -u root -p{} \x1b[2J\n", secret("{base62:18}"));
     put(root, b"root/.bash_history", history.as_bytes());
@@ -132,6 +142,7 @@ fn no_secret_is_told_without_reveal() {
             // A key in PEM is told by its body.
             let body = secret.lines().nth(1).unwrap_or(secret);
             assert!(!text.contains(body), "{format} tells {secret}");
+            assert!(!text.contains(&body.replace(':', "%3A")), "{format} tells {secret} escaped");
         }
     }
 }
@@ -170,6 +181,7 @@ fn an_image_tells_no_secret_either() {
         for secret in secrets.iter().filter(|secret| secret.len() >= 8) {
             let body = secret.lines().nth(1).unwrap_or(secret);
             assert!(!text.contains(body), "{format} tells {secret}");
+            assert!(!text.contains(&body.replace(':', "%3A")), "{format} tells {secret} escaped");
         }
         assert!(risky(&text).is_empty(), "{:?}", risky(&text));
     }
