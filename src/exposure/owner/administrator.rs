@@ -3,6 +3,7 @@
 //! Three answers, and "unknown" whenever a condition, an exception or a missing document decides.
 //! [How IAM decides](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
 
+use super::organization::Above;
 use crate::exposure::facts::{
     AttachedPolicy, Document, Group, Iam, InlinePolicy, ManagedPolicy, PermissionsBoundary,
 };
@@ -72,8 +73,24 @@ pub(super) fn quarantined(principal: &Principal<'_>) -> Option<String> {
     names.find(|name| name.starts_with("AWSCompromisedKeyQuarantine"))
 }
 
-/// Whether a principal may do everything.
-pub(super) fn administrator(iam: &Iam, principal: &Principal<'_>) -> Verdict {
+/// Whether a principal may do everything, with what stands `above` its account.
+pub(super) fn administrator(iam: &Iam, principal: &Principal<'_>, above: &Above<'_>) -> Verdict {
+    let mut weight = held(iam, principal);
+    let boundary = principal.boundary.and_then(|it| it.permissions_boundary_arn.as_deref());
+    if let Some(arn) = boundary {
+        if weight.verdict.answer != Answer::No {
+            weight.within(&weigh(&[(format!("boundary {arn}"), managed(iam, arn))]));
+            weight.verdict.because.push(format!("permissions boundary {arn}"));
+        }
+    }
+    if weight.verdict.answer != Answer::No {
+        above.limit(&mut weight);
+    }
+    weight.verdict
+}
+
+/// What its own policies and those of its groups give it.
+fn held(iam: &Iam, principal: &Principal<'_>) -> Weight {
     let mut documents: Vec<(String, Option<Document>)> = Vec::new();
     own(iam, principal.inline, principal.attached, "", &mut documents);
     for name in principal.groups {
@@ -92,22 +109,7 @@ pub(super) fn administrator(iam: &Iam, principal: &Principal<'_>) -> Verdict {
             None => documents.push((format!("group {name}"), None)),
         }
     }
-    let mut verdict = weigh(&documents);
-    if verdict.answer == Answer::No {
-        return verdict;
-    }
-    let boundary = principal.boundary.and_then(|it| it.permissions_boundary_arn.as_deref());
-    if let Some(arn) = boundary {
-        let inside = weigh(&[(format!("boundary {arn}"), managed(iam, arn))]);
-        // What a boundary lets through it does not give.
-        verdict.answer = match (verdict.answer, inside.answer) {
-            (_, Answer::No) => Answer::No,
-            (own, Answer::Yes) => own,
-            _ => Answer::Unknown,
-        };
-        verdict.because.push(format!("permissions boundary {arn}"));
-    }
-    verdict
+    weigh(&documents)
 }
 
 fn own(
@@ -143,11 +145,42 @@ fn managed(iam: &Iam, arn: &str) -> Option<Document> {
     version.document.clone()
 }
 
+/// What several documents come to, and how.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Weight {
+    pub(super) verdict: Verdict,
+    /// It rests on IAM alone: whoever is denied that is no administrator.
+    by_iam: bool,
+    /// Parts of IAM are denied.
+    iam_denied: bool,
+}
+
+impl Weight {
+    /// Take away what `limit` does not let through. A limit gives nothing.
+    pub(super) fn within(&mut self, limit: &Weight) {
+        self.verdict.answer = match (self.verdict.answer, limit.verdict.answer) {
+            (Answer::No, _) | (_, Answer::No) => Answer::No,
+            (Answer::Yes, Answer::Yes) if self.by_iam && limit.iam_denied => Answer::Unknown,
+            // What only lets through IAM lets it through to whoever needs no more.
+            (own, Answer::Yes) => own,
+            _ => Answer::Unknown,
+        };
+        self.by_iam |= limit.by_iam;
+    }
+
+    /// A limit that lets IAM through and little else stays one, whatever is given through IAM.
+    pub(super) fn everything_or_unknown(&mut self) {
+        if self.by_iam && self.verdict.answer == Answer::Yes {
+            self.verdict.answer = Answer::Unknown;
+        }
+    }
+}
+
 /// What several documents together come to.
-fn weigh(documents: &[(String, Option<Document>)]) -> Verdict {
+pub(super) fn weigh(documents: &[(String, Option<Document>)]) -> Weight {
     let mut reach = Reach::Little;
     let mut because = Vec::new();
-    let (mut denied, mut doubt) = (false, false);
+    let (mut denied, mut doubt, mut iam_denied) = (false, false, false);
     for (name, document) in documents {
         let Some(Document(policy)) = document else {
             doubt = true;
@@ -173,6 +206,7 @@ fn weigh(documents: &[(String, Option<Document>)]) -> Verdict {
                 }
                 (true, _) => {
                     if own == Reach::Itself {
+                        iam_denied = true;
                         because.push(format!("{name}: denies parts of IAM"));
                         // What is allowed through IAM alone may be denied here.
                         doubt |= reach < Reach::Everything;
@@ -195,7 +229,7 @@ fn weigh(documents: &[(String, Option<Document>)]) -> Verdict {
         (_, Reach::Little) if doubt => Answer::Unknown,
         (_, Reach::Little) => Answer::No,
     };
-    Verdict { answer, because }
+    Weight { verdict: Verdict { answer, because }, by_iam: reach == Reach::Itself, iam_denied }
 }
 
 fn conditional_denial(because: &[String]) -> bool {
@@ -218,10 +252,13 @@ fn of(statement: &Value) -> Reach {
     let condition = statement.get("Condition");
     let conditional =
         condition.is_some_and(|it| it.as_object().is_none_or(|members| !members.is_empty()));
+    let deny = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
+    if deny && condition.is_some_and(spares) {
+        return Reach::Little;
+    }
     if let Some(except) = statement.get("NotAction") {
         let except = texts(except);
         let spared = |it: &String| matches!(it.as_str(), "*" | "iam:*");
-        let deny = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
         // Everything but IAM does not make an administrator.
         return if !deny && except.iter().any(spared) { Reach::Little } else { Reach::Perhaps };
     }
@@ -238,6 +275,28 @@ fn of(statement: &Value) -> Reach {
     }
     // A few named resources: of all actions that may still be IAM's own.
     if resources.iter().any(|it| it.contains(":iam:")) { Reach::Perhaps } else { Reach::Little }
+}
+
+/// Whether what is denied under this condition leaves an administrator one: other regions than
+/// some, or the root user alone.
+fn spares(condition: &Value) -> bool {
+    let mut operators = condition.as_object().into_iter().flatten();
+    let one = |operator: &str, keys: &Value| {
+        let operator = operator.to_ascii_lowercase();
+        let mut keys = keys.as_object().into_iter().flatten();
+        keys.any(|(key, values)| match key.to_ascii_lowercase().as_str() {
+            "aws:requestedregion" => {
+                operator.starts_with("stringnot") && !texts(values).iter().any(|it| it == "*")
+            }
+            "aws:principalarn" => {
+                matches!(operator.as_str(), "stringlike" | "stringequals" | "arnlike" | "arnequals")
+                    && texts(values).iter().all(|it| it.ends_with(":root"))
+            }
+            _ => false,
+        })
+    };
+    // All of them must hold for the denial, so that one is enough.
+    operators.any(|(operator, keys)| one(operator, keys))
 }
 
 fn of_action(action: &str) -> Reach {
@@ -316,7 +375,7 @@ mod tests {
         });
         let principal =
             Principal { inline: &inline, attached: &[], groups: &[], boundary: boundary.as_ref() };
-        administrator(&iam, &principal).answer
+        administrator(&iam, &principal, &Above::default()).answer
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::administrator::{Principal, Verdict, administrator, quarantined};
 use super::leaked::{Leaked, Subject};
+use super::organization::Above;
 use crate::credential::aws_id;
 use crate::exposure::facts::{AccessKey, Account, Event, Facts, KeyPair, Region, Role, Time, User};
 use crate::exposure::window::{Deed, Window};
@@ -44,7 +45,7 @@ pub struct Known {
     pub state: State,
     /// The policy of AWS by which it is quarantined.
     pub quarantine: Option<String>,
-    /// Whether its owner may do everything. Policies of the organization may take from a yes.
+    /// Whether its owner may do everything, policies of the organization included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub administrator: Option<Verdict>,
     /// When AWS says it was last used.
@@ -118,7 +119,7 @@ impl<'a> World<'a> {
             known.account = Some(account.account.clone());
             of_key(key, &mut known);
             if let Some(name) = &key.user_name {
-                of_user(account, name, &mut known);
+                of_user((self.facts, account), name, &mut known);
             }
             return known;
         }
@@ -136,8 +137,8 @@ impl<'a> World<'a> {
             return known;
         };
         match caller {
-            Some(Caller::User(name)) => of_user(account, &name, &mut known),
-            Some(Caller::Role(arn)) => of_role(account, &arn, &mut known),
+            Some(Caller::User(name)) => of_user((self.facts, account), &name, &mut known),
+            Some(Caller::Role(arn)) => of_role((self.facts, account), &arn, &mut known),
             None => {}
         }
         known.state = gone(account, id, &mut known.unknown);
@@ -203,7 +204,7 @@ impl<'a> World<'a> {
         known.account = Some(id.to_owned());
         match self.facts.account(id) {
             None => known.state = State::Elsewhere,
-            Some(account) => of_role(account, arn, &mut known),
+            Some(account) => of_role((self.facts, account), arn, &mut known),
         }
         known
     }
@@ -289,7 +290,7 @@ fn of_key(key: &AccessKey, known: &mut Known) {
     }
 }
 
-fn of_user(account: &Account, name: &str, known: &mut Known) {
+fn of_user((facts, account): (&Facts, &Account), name: &str, known: &mut Known) {
     known.owner = Some(format!("user {name}"));
     let users = match account.iam.user_detail_list.get("iam:GetAccountAuthorizationDetails") {
         Ok(users) => users,
@@ -306,10 +307,10 @@ fn of_user(account: &Account, name: &str, known: &mut Known) {
         boundary: user.permissions_boundary.as_ref(),
     };
     known.quarantine = quarantined(&principal);
-    known.administrator = Some(administrator(&account.iam, &principal));
+    known.administrator = Some(administrator(&account.iam, &principal, &Above::of(facts, account)));
 }
 
-fn of_role(account: &Account, arn: &str, known: &mut Known) {
+fn of_role((facts, account): (&Facts, &Account), arn: &str, known: &mut Known) {
     known.account = Some(account.account.clone());
     let name = arn.rsplit('/').next().unwrap_or(arn);
     known.owner = Some(format!("role {name}"));
@@ -331,7 +332,7 @@ fn of_role(account: &Account, arn: &str, known: &mut Known) {
         boundary: role.permissions_boundary.as_ref(),
     };
     known.quarantine = quarantined(&principal);
-    known.administrator = Some(administrator(&account.iam, &principal));
+    known.administrator = Some(administrator(&account.iam, &principal, &Above::of(facts, account)));
 }
 
 /// Whose a call was.

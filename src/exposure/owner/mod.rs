@@ -6,6 +6,7 @@
 mod administrator;
 mod judge;
 mod leaked;
+mod organization;
 
 pub use self::administrator::{Answer, Verdict};
 pub use self::judge::{Known, State, judge};
