@@ -12,6 +12,7 @@ pub mod facts;
 pub mod kms;
 pub mod owner;
 pub mod preshare;
+mod reference;
 mod refusal;
 pub mod remediate;
 pub mod shell;

@@ -63,7 +63,7 @@ if account 444455556666; then
   # move these from ami-0aaaaaaaaaaaaaa01 to the copy:
   #   auto-scaling-group web-asg in 444455556666 us-east-1 (replaces none of its 3 instances any more)
   #   instance i-0dddddddddddddd01 in 444455556666 us-east-1 (goes on running, and cannot be launched again)
-  #   launch-template web in 444455556666 us-east-1 (version 7)
+  #   launch-template lt-0eeeeeeeeeeeeee01 v7 (web) in 444455556666 us-east-1
   #   ssm-parameter /golden/web in 444455556666 us-east-1
   COPY=$(aws ec2 --region us-east-1 copy-image --source-region us-east-1 --source-image-id ami-0aaaaaaaaaaaaaa04 --name 'a'\''- -(touch /tmp/amisweep-was-here) -id--- -[31mred----x--encrypted' --copy-image-tags --encrypted --kms-key-id "$KMS_KEY_us_east_1" --query ImageId --output text)
   aws ec2 --region us-east-1 wait image-available --image-ids "$COPY"
@@ -73,7 +73,7 @@ if account 444455556666; then
   # ami-0aaaaaaaaaaaaaa01 is not to be disabled: 4 refer to it:
   #   auto-scaling-group web-asg in 444455556666 us-east-1 (replaces none of its 3 instances any more)
   #   instance i-0dddddddddddddd01 in 444455556666 us-east-1 (goes on running, and cannot be launched again)
-  #   launch-template web in 444455556666 us-east-1 (version 7)
+  #   launch-template lt-0eeeeeeeeeeeeee01 v7 (web) in 444455556666 us-east-1
   #   ssm-parameter /golden/web in 444455556666 us-east-1
   # the facts show nothing that refers to ami-0aaaaaaaaaaaaaa04. Disabled, nobody launches it, you included,
   # and its launch permissions are erased: enable-image does not bring them back. To do it:

@@ -37,14 +37,14 @@ if account 444455556666; then
   # move these from ami-0aaaaaaaaaaaaaa01 to the copy:
   #   auto-scaling-group web-asg in 444455556666 us-east-1 (replaces none of its 3 instances any more)
   #   instance i-0dddddddddddddd01 in 444455556666 us-east-1 (goes on running, and cannot be launched again)
-  #   launch-template web in 444455556666 us-east-1 (version 7)
+  #   launch-template lt-0eeeeeeeeeeeeee01 v7 (web) in 444455556666 us-east-1
   #   ssm-parameter /golden/web in 444455556666 us-east-1
 
   # us-east-1: 5. Disable, where nothing refers to it
   # ami-0aaaaaaaaaaaaaa01 is not to be disabled: 4 refer to it:
   #   auto-scaling-group web-asg in 444455556666 us-east-1 (replaces none of its 3 instances any more)
   #   instance i-0dddddddddddddd01 in 444455556666 us-east-1 (goes on running, and cannot be launched again)
-  #   launch-template web in 444455556666 us-east-1 (version 7)
+  #   launch-template lt-0eeeeeeeeeeeeee01 v7 (web) in 444455556666 us-east-1
   #   ssm-parameter /golden/web in 444455556666 us-east-1
 
   # us-east-1: 6. Allow the providers in use only, first in audit mode

@@ -6,41 +6,18 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests write the files they are about")]
 
+use crate::fleet::{fleet, merge, read};
 use amisweep::exposure::audit::{Audit, AuditOptions, Past, RULES, Trusted, audit, read_iac};
 use amisweep::exposure::facts::Facts;
 use amisweep::finding::Severity;
 use amisweep::policy::Verdict;
 use amisweep::report::Style;
 use amisweep::report::audit::{AUDIT_FORMATS, AuditReport};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::Path;
 
 const THEMES: [&str; 5] = ["s0", "s1", "s2", "s4", "peers"];
-
-fn read(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/facts").join(name);
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
-}
-
-/// [RFC 7396](https://www.rfc-editor.org/rfc/rfc7396).
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(members) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = Value::Object(Map::new());
-    }
-    let object = target.as_object_mut().unwrap();
-    for (name, value) in members {
-        if value.is_null() {
-            object.remove(name);
-        } else {
-            merge(object.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
-}
 
 /// The facts of a case: the base, its account, region, image and snapshot patched.
 fn facts(case: &Value) -> Value {
@@ -231,55 +208,19 @@ fn figures_over_time_need_a_history() {
     assert_eq!(trend, [(1, 1), (0, 0)]);
 }
 
-/// Facts of many accounts, each region with `images` shared, superseded and referred-to images.
-fn fleet(accounts: u64, images: u64) -> Value {
-    let list = (0..accounts).map(|account| {
-        let mut one = read("base.json")["accounts"][0].clone();
-        one["Account"] = json!(format!("{:012}", 300_000_000_000 + account));
-        let region = &mut one["Regions"][0];
-        let (mut all, mut snapshots, mut templates) = (Vec::new(), Vec::new(), Vec::new());
-        for number in 0..images {
-            let serial = account * images + number;
-            let (id, snapshot) = (format!("ami-{serial:017x}"), format!("snap-{serial:017x}"));
-            let mut image = region["Images"][0].clone();
-            merge(&mut image, &json!({"ImageId": id, "OwnerId": one_id(account),
-                "SourceImageId": format!("ami-{:017x}", serial.saturating_sub(1)),
-                "LaunchPermissions": [{"UserId": "222233334444"}, {"UserId": "555566667777"}],
-                "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"SnapshotId": snapshot}}]}));
-            all.push(image);
-            let mut of = region["Snapshots"][0].clone();
-            merge(&mut of, &json!({"SnapshotId": snapshot, "OwnerId": one_id(account), "Encrypted": serial.is_multiple_of(2)}));
-            snapshots.push(of);
-            let mut template = region["LaunchTemplateVersions"][0].clone();
-            merge(&mut template, &json!({"LaunchTemplateId": format!("lt-{serial:017x}"),
-                "LaunchTemplateData": {"ImageId": id}}));
-            templates.push(template);
-        }
-        region["Images"] = json!(all);
-        region["Snapshots"] = json!(snapshots);
-        region["LaunchTemplateVersions"] = json!(templates);
-        one
-    });
-    let mut facts = read("base.json");
-    facts["accounts"] = list.collect();
-    facts
-}
-
-fn one_id(account: u64) -> String {
-    format!("{:012}", 300_000_000_000 + account)
+/// How many images and findings `facts` have, and how long that took to judge.
+fn timed(facts: &Facts) -> Audit {
+    let clock = std::time::Instant::now();
+    let done = audit(facts, &AuditOptions::default());
+    let (images, findings) = (done.images.len(), done.findings.len());
+    eprintln!("{images} images, {findings} findings in {:?}", clock.elapsed());
+    done
 }
 
 #[test]
 fn many_accounts_are_judged_alike_and_in_the_same_order() {
     let facts = parse(&fleet(4, 25));
-    let clock = std::time::Instant::now();
-    let done = audit(&facts, &AuditOptions::default());
-    eprintln!(
-        "{} images, {} findings in {:?}",
-        done.images.len(),
-        done.findings.len(),
-        clock.elapsed()
-    );
+    let done = timed(&facts);
     assert_eq!(done.images.len(), 100);
     let unencrypted = done.findings.iter().filter(|it| it.rule.id == "AMI-ENC-001").count();
     assert_eq!(unencrypted, 50);
@@ -294,22 +235,10 @@ fn many_accounts_are_judged_alike_and_in_the_same_order() {
     assert_eq!(audit(&parse(&backwards), &AuditOptions::default()), done);
 }
 
-/// The same at the size of a large organization; the time is told, and measured elsewhere.
+/// The same at the size of a large organization; `benches/audit.rs` measures it.
 #[test]
-fn deep_four_thousand_images_are_judged_at_once() {
-    if std::env::var_os("AMISWEEP_DEEP").is_none() {
-        return eprintln!("skipped: AMISWEEP_DEEP is not set");
-    }
-    let facts = parse(&fleet(20, 200));
-    let clock = std::time::Instant::now();
-    let done = audit(&facts, &AuditOptions::default());
-    eprintln!(
-        "{} images, {} findings in {:?}",
-        done.images.len(),
-        done.findings.len(),
-        clock.elapsed()
-    );
-    assert_eq!(done.images.len(), 4_000);
+fn four_thousand_images_are_judged_at_once() {
+    assert_eq!(timed(&parse(&fleet(20, 200))).images.len(), 4_000);
 }
 
 /// An account in which much is wrong, and whose owner names things to steer a terminal.

@@ -22,6 +22,7 @@ mod encodings;
 mod engine;
 mod ext;
 mod fat;
+mod fleet;
 mod generic;
 mod kms;
 #[cfg(feature = "aws")]

@@ -3,11 +3,11 @@
 
 use super::ledger::Ledger;
 use super::options::tagged;
-use super::reference;
 use super::rule;
 use super::using::encrypted_copy;
 use super::world::{Spot, World};
 use crate::exposure::facts::{Image, Snapshot};
+use crate::exposure::reference;
 use std::collections::BTreeSet;
 
 const GIB: u64 = 1 << 30;

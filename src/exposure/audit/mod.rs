@@ -13,7 +13,6 @@ mod ledger;
 mod lets;
 mod lifecycle;
 mod options;
-mod reference;
 mod rule;
 mod settings;
 mod sharing;

@@ -2,13 +2,13 @@
 
 use super::encryption::{Encrypted, devices};
 use super::ledger::{Ledger, Place};
-use super::reference::{self, template_name};
 use super::rule::{self, Rule};
 use super::vendor;
 use super::world::{Spot, World, is_own};
 use crate::exposure::facts::{
     BlockDevice, Image, ImageMetadata, LaunchTemplateVersion, MetadataOptions, Needs, Time,
 };
+use crate::exposure::reference::{self, template_name};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account whose images are in use.

@@ -3,8 +3,8 @@
 use super::AuditOptions;
 use super::iac::IacFinding;
 use super::ledger::Place;
-use super::reference::{self, Reference};
 use crate::exposure::facts::{Facts, Image, Key, Organization, Region, Snapshot, Time};
+use crate::exposure::reference::{self, Reference};
 use crate::limits::ANCESTRY_STEPS;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,14 +5,12 @@
 //! where those say nothing, that they do not.
 
 pub mod allowed;
-mod copy;
-mod launch;
 mod predict;
+mod table;
 mod text;
 
-pub use self::copy::copy;
-pub use self::launch::launch;
 pub use self::predict::{Act, End, Extra, Plan, Prediction, Row, Use, bare, predict};
+pub use self::table::{copy, launch};
 
 use std::fmt::{self, Write as _};
 

@@ -1,4 +1,5 @@
-//! References: everything of a region that launches an image, or names one.
+//! References: everything of a region that launches an image, or names one. An audit judges them,
+//! and a remedy lists what has to be moved.
 
 use crate::exposure::facts::{
     Asked, LaunchTemplateOverride, LaunchTemplateSpecification, LaunchTemplateVersion, Needs,
@@ -8,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// One thing that refers to an image.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Reference<'a> {
+pub(in crate::exposure) struct Reference<'a> {
     /// What it is, such as `launch-template`.
     pub kind: &'static str,
     /// Its name or id; hostile text.
@@ -16,11 +17,11 @@ pub(super) struct Reference<'a> {
     /// Whether it runs, or the next launch would take it.
     pub live: bool,
     /// The image, by its id.
-    pub(super) image: &'a str,
+    pub image: &'a str,
 }
 
 /// What must be known to say that nothing refers to an image.
-pub(super) fn unknown(region: &Region) -> Vec<Needs> {
+pub(in crate::exposure) fn unknown(region: &Region) -> Vec<Needs> {
     fn need<T>(list: &Asked<T>, action: &'static str) -> Option<Needs> {
         list.get(action).err()
     }
@@ -43,7 +44,7 @@ pub(super) fn unknown(region: &Region) -> Vec<Needs> {
 }
 
 /// Everything of `region` that refers to an image, by its id.
-pub(super) fn collect(region: &Region) -> BTreeMap<&str, Vec<Reference<'_>>> {
+pub(in crate::exposure) fn collect(region: &Region) -> BTreeMap<&str, Vec<Reference<'_>>> {
     let mut all = Collector::new(region);
     all.instances();
     all.templates();
@@ -343,7 +344,7 @@ impl<'a> Collector<'a> {
 }
 
 /// A version of a template in words: its id first, so that an ARN can be told to be of it.
-pub(super) fn template_name(version: &LaunchTemplateVersion) -> String {
+pub(in crate::exposure) fn template_name(version: &LaunchTemplateVersion) -> String {
     let number = version.version_number.unwrap_or_default();
     match &version.launch_template_name {
         Some(name) => format!("{} v{number} ({name})", version.launch_template_id),
