@@ -14,7 +14,7 @@ const fn service(name: &'static str, protocol: Protocol, version: &'static str) 
     Service { name, iam: name, protocol, version, pages, global, at_once, spacing_ms }
 }
 
-static EC2: Service = service("ec2", Protocol::Ec2, "2016-11-15");
+pub(super) static EC2: Service = service("ec2", Protocol::Ec2, "2016-11-15");
 static AUTOSCALING: Service =
     Service { at_once: 4, ..service("autoscaling", Protocol::Query, "2011-01-01") };
 static IAM: Service = Service {

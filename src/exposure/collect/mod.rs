@@ -12,6 +12,7 @@ mod gather;
 mod images;
 mod name;
 mod trail;
+pub mod trial;
 mod who;
 mod wire;
 mod xml;

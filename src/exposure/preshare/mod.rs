@@ -1,22 +1,24 @@
 //! A check before sharing: whether an image and its key are fit to be shared with a target, and
 //! what to change where they are not.
 //!
-//! Everything is judged on facts. A launch that is tried from the target with `DryRun` belongs
-//! beside [`check`], as one more list of checks.
+//! Everything is judged on facts; a launch that was [tried](Trial) from the target is one more
+//! check.
 
 mod image;
 mod key;
 mod target;
 mod text;
+mod trial;
 
 pub use self::target::Target;
+pub use self::trial::{Trial, stands_for};
 
 use super::disk::{Disk, Found};
 use super::facts::Facts;
 use serde_json::Value;
 
 /// What was checked, and what to do next.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Preshare {
     /// The image.
     pub image: String,
