@@ -6,6 +6,7 @@ use super::rules::Engines;
 use crate::detect::Engine;
 use crate::detect::encoding::Encodings;
 use crate::error::{Error, ErrorKind, Result};
+use crate::exposure::facts::Time;
 use crate::filesystem::dir::{Directory, LeftOut};
 use crate::finding::Severity;
 use crate::image::{Image, raw};
@@ -90,6 +91,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "LIST", value_parser = list_names())]
     hygiene: Vec<String>,
 
+    /// The disk is that of an image acquired by launching it, which booted at this time: tell what
+    /// the first boot wrote (`amisweep acquire`).
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    acquired_boot: Option<i64>,
+
     #[command(flatten)]
     pub(super) rules: super::rules::Flags,
 
@@ -112,6 +118,11 @@ fn list_names() -> PossibleValuesParser {
 
 fn encoding_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Encodings::ALL.map(Encodings::name))
+}
+
+fn parse_time(text: &str) -> Result<i64, String> {
+    let time = Time::parse(text).ok_or("not a time such as 2026-11-21T20:00:00Z")?;
+    Ok(time.0)
 }
 
 /// A number of bytes with an optional binary unit.

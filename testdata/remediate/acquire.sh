@@ -61,7 +61,7 @@ ec2 wait snapshot-completed --snapshot-ids $SNAPSHOTS
 # 5. Scan them. What changed since the boot at $BOOT was not in the image.
 CODE=0
 for SNAPSHOT in $SNAPSHOTS; do
-  amisweep scan --region "$REGION" "$SNAPSHOT" || CODE=$?
+  amisweep scan --region "$REGION" --acquired-boot "$BOOT" "$SNAPSHOT" || CODE=$?
 done
 
 # 6. The instance and its network go now; the snapshots stay as evidence until you delete them.

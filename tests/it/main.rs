@@ -4,6 +4,7 @@
 
 #[cfg(feature = "aws")]
 mod acceptance;
+mod acquired;
 mod answers;
 mod artifacts;
 mod audit;

@@ -2,6 +2,7 @@
 //! findings in them.
 
 use super::base::{self, Compared};
+use super::boot;
 use super::integrity::{self, Seen};
 use super::told::Told;
 use super::{Asked, Watch, data, file_of, is_regular, read_again};
@@ -68,6 +69,9 @@ pub(in crate::sweep) fn judge(
         let compared = base::compare(plan, base, coverage);
         descend(plan, &compared, findings);
         judged.base = Some(compared.counts);
+    }
+    if let Some(time) = asked.boot {
+        boot::mark(plan, time, findings, coverage);
     }
     grade(findings, &mut judged);
     sorted(findings);

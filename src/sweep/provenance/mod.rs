@@ -2,6 +2,7 @@
 //! that a package could own; when all has been swept, which of them are still as they came.
 
 mod base;
+mod boot;
 mod digests;
 mod integrity;
 mod judge;
@@ -236,6 +237,8 @@ pub struct Asked<'a> {
     /// Whether containers stay closed: they are searched as they stand, and the result is not
     /// complete.
     pub closed: bool,
+    /// When an image that was acquired by launching it first booted, in seconds since 1970.
+    pub boot: Option<i64>,
 }
 
 /// The manifest of what was swept: every live file, sorted, with its digest. What was not digested
