@@ -2,6 +2,7 @@
 //! deprecation, and tags.
 
 use super::ledger::Ledger;
+use super::maker;
 use super::options::tagged;
 use super::rule;
 use super::using::encrypted_copy;
@@ -35,7 +36,9 @@ pub(super) fn image(world: &World<'_>, spot: &Spot<'_>, image: &Image, ledger: &
         ledger.found(&rule::AMI_IMDS_001, spot.at, named, format!("ImdsSupport: {support}"));
     }
     tags(world, spot, image, ledger);
-    if copy.is_none() && unused(world, spot, image) {
+    // A backup is for what does not happen.
+    let backup = maker::of(&image.tags).is_some();
+    if copy.is_none() && !backup && unused(world, spot, image) {
         let last = image
             .last_launched_time
             .map_or_else(|| "never launched".to_owned(), |at| format!("last launched {at}"));

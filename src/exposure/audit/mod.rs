@@ -12,6 +12,7 @@ mod kpi;
 mod ledger;
 mod lets;
 mod lifecycle;
+mod maker;
 mod options;
 mod rule;
 mod settings;
@@ -171,11 +172,13 @@ pub fn audit(facts: &Facts, options: &AuditOptions) -> Audit {
         waste = waste.saturating_add(lifecycle::orphans(spot, &mut ledger));
         lifecycle::elsewhere(spot, &mut ledger);
         lifecycle::builds(&world, spot, &mut ledger);
+        maker::policies(&world, spot, &mut ledger);
     }
     settings::regions_agree(&world, &mut ledger);
     approval::watermarks(&world, &mut ledger);
     using::code(&world, &mut ledger);
-    let (findings, unknown) = ledger.close();
+    let (mut findings, unknown) = ledger.close();
+    maker::tell(&world, &mut findings);
     rank(&mut images, &findings);
     let mut done = Audit {
         at: world.now,

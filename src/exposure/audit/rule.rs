@@ -1,6 +1,7 @@
 //! The catalogue: every finding an audit can make, with why it matters and what to do.
 //!
-//! The references are to the controls of AWS Security Hub, and to the requirements that
+//! The references are to the controls of AWS Security Hub, to the CIS Foundations Benchmark by its
+//! own numbers, and to the requirements that
 //! [Prowler](https://github.com/prowler-cloud/prowler) maps the same check to.
 
 use crate::finding::Severity;
@@ -65,10 +66,11 @@ rules! {
         ["PCI DSS 4.0 3.5.1.x", "HIPAA 164.312(a)(2)(iv)", "ISO 27001:2022 A.8.24", "SOC 2 CC7.5"];
     VOL_ENC_001 "VOL-ENC-001" Medium, "attached volume is not encrypted",
         "it inherited the state of the image it was launched from",
-        "snapshot it, copy the snapshot with --encrypted, and replace the volume", ["AWS FSBP EC2.3"];
+        "snapshot it, copy the snapshot with --encrypted, and replace the volume", ["AWS FSBP EC2.3", "GDPR Article 32"];
     ACCT_ENC_001 "ACCT-ENC-001" Medium, "encryption by default is off",
         "every launch and copy that does not ask for encryption makes unencrypted volumes and snapshots",
-        "aws ec2 enable-ebs-encryption-by-default --region {region}", ["AWS FSBP EC2.7"];
+        "aws ec2 enable-ebs-encryption-by-default --region {region}",
+        ["AWS FSBP EC2.7", "CIS AWS Foundations 3.0.0 2.2.1"];
     ACCT_ENC_002 "ACCT-ENC-002" Low, "default key is the one AWS manages",
         "what is encrypted by default cannot be shared with another account",
         "aws ec2 modify-ebs-default-kms-key-id --region {region} --kms-key-id <your key>", [];
@@ -135,7 +137,8 @@ rules! {
         "aws kms revoke-grant --region {region} --key-id {resource} --grant-id <the grant>", [];
     KEY_ROT_001 "KEY-ROT-001" Low, "key does not rotate",
         "rotation narrows what one key opens; it never encrypts existing snapshots again",
-        "aws kms enable-key-rotation --region {region} --key-id {resource}", [];
+        "aws kms enable-key-rotation --region {region} --key-id {resource}",
+        ["CIS AWS Foundations 3.0.0 3.6", "GDPR Article 25"];
     KEY_PUB_001 "KEY-PUB-001" Critical, "key may be used by everybody",
         "its policy allows any principal without a condition: encryption under it protects nothing",
         "narrow the principal of the statement", [];
@@ -183,7 +186,7 @@ rules! {
         "create a launch template from it, and update the group", [];
     LT_IMDS_001 "LT-IMDS-001" Medium, "launch does not require IMDSv2",
         "a request forged through the workload reads the role's credentials",
-        "set MetadataOptions HttpTokens=required in a new version", ["AWS FSBP EC2.170"];
+        "set MetadataOptions HttpTokens=required in a new version", ["AWS FSBP EC2.170", "CIS AWS Foundations 3.0.0 5.6"];
     LT_ENC_001 "LT-ENC-001" Medium, "launch makes volumes that are not encrypted",
         "new volumes of the template are not encrypted where the region does not encrypt by default",
         "set Encrypted=true on every device in a new version", ["AWS FSBP EC2.181"];
@@ -208,6 +211,12 @@ rules! {
     SNAP_LIFE_001 "SNAP-LIFE-001" Low, "snapshot of an image that is gone",
         "deregistering an image leaves its snapshots, which cost storage and can be read",
         "aws ec2 delete-snapshot --region {region} --snapshot-id {resource}", [];
+    DLM_SHARE_001 "DLM-SHARE-001" High, "lifecycle policy shares snapshots with an account that is not trusted",
+        "whatever is taken back from the snapshots there are, the next one is shared again",
+        "take the account out of its share rules: aws dlm update-lifecycle-policy --region {region} --policy-id {resource} --policy-details <the details>", [];
+    DLM_COPY_001 "DLM-COPY-001" Medium, "lifecycle policy copies snapshots without encryption",
+        "where the region does not encrypt by default, copies of unencrypted snapshots stay in the clear",
+        "set Encrypted in its copy rules: aws dlm update-lifecycle-policy --region {region} --policy-id {resource} --policy-details <the details>", [];
     RBIN_001 "RBIN-001" Info, "deleted, and can be restored",
         "it still exists: an exposure if it leaks, and evidence if it did",
         "keep it as evidence, or let it run out", [];

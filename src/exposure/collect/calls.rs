@@ -51,6 +51,7 @@ static CLOUDTRAIL: Service = Service {
     )
 };
 static BATCH: Service = Service { at_once: 4, ..service("batch", Protocol::Rest, "") };
+static DLM: Service = Service { at_once: 4, ..service("dlm", Protocol::Rest, "") };
 static EKS: Service = Service { at_once: 4, ..service("eks", Protocol::Rest, "") };
 static BUILDER: Service = Service { at_once: 4, ..service("imagebuilder", Protocol::Rest, "") };
 
@@ -318,6 +319,10 @@ pub(super) static LIST_CONTAINER_RECIPES: Call = rest(
 );
 pub(super) static GET_CONTAINER_RECIPE: Call =
     rest(&BUILDER, "GetContainerRecipe", "GET /GetContainerRecipe", "containerRecipe");
+pub(super) static LIST_LIFECYCLES: Call =
+    rest(&DLM, "GetLifecyclePolicies", "GET /policies", "Policies");
+pub(super) static GET_LIFECYCLE: Call =
+    rest(&DLM, "GetLifecyclePolicy", "GET /policies/{policyId}", "Policy");
 pub(super) static LIST_DISTRIBUTIONS: Call = rest(
     &BUILDER,
     "ListDistributionConfigurations",
@@ -394,6 +399,8 @@ static OTHERS: &[&Call] = &[
     &GET_CONTAINER_RECIPE,
     &LIST_DISTRIBUTIONS,
     &GET_DISTRIBUTION,
+    &LIST_LIFECYCLES,
+    &GET_LIFECYCLE,
     &LIST_CLUSTERS,
     &DESCRIBE_CLUSTER,
     &LIST_NODEGROUPS,

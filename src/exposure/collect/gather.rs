@@ -275,6 +275,8 @@ impl Growing<'_> {
         let distribution = ("arn", "distributionConfigurationArn");
         let into = "DistributionConfigurations";
         self.behind(into, &LIST_DISTRIBUTIONS, &GET_DISTRIBUTION, distribution);
+        let policy = ("PolicyId", "policyId");
+        self.behind("LifecyclePolicies", &calls::LIST_LIFECYCLES, &calls::GET_LIFECYCLE, policy);
         if !self.plan.asks(&calls::ENVIRONMENTS) {
             return;
         }

@@ -73,7 +73,9 @@ pub use self::service::{
     AmiDistribution, BeanstalkSettings, BuilderDevice, BuilderEbs, BuilderLaunchPermission,
     ComputeEnvironment, ComputeResources, ContainerRecipe, DbEndpoint, DbInstance, Distribution,
     DistributionConfiguration, Ec2Configuration, EksCluster, ImageRecipe, InstanceConfiguration,
-    Nodegroup, NodegroupTemplate, OptionSetting, ServiceTemplate, SsmParameter,
+    LifecycleAction, LifecycleActionCopy, LifecycleCopy, LifecycleDetails, LifecycleEncryption,
+    LifecyclePolicy, LifecycleSchedule, LifecycleShare, Nodegroup, NodegroupTemplate,
+    OptionSetting, ServiceTemplate, SsmParameter,
 };
 pub use self::setting::{
     AllowedImagesSettings, CreationDateCondition, DeprecationTimeCondition, ImageBlockPublicAccess,
@@ -193,6 +195,8 @@ shape! { "PascalCase";
         clusters: Asked<Vec<EksCluster>>,
         /// EKS.
         nodegroups: Asked<Vec<Nodegroup>>,
+        /// Data Lifecycle Manager: `Policy` of `get-lifecycle-policy`, one after another.
+        lifecycle_policies: Asked<Vec<LifecyclePolicy>>,
         /// Elastic Beanstalk.
         configuration_settings: Asked<Vec<BeanstalkSettings>>,
         #[serde(rename = "DBInstances")]

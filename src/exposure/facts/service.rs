@@ -57,6 +57,61 @@ shape! { "PascalCase";
         option_name: Option<String>,
         value: Option<String>,
     }
+
+    /// A policy of Data Lifecycle Manager, which makes snapshots and images by itself.
+    LifecyclePolicy {
+        policy_id: String,
+        description: Option<String>,
+        /// `ENABLED`, `DISABLED` or `ERROR`.
+        state: Option<String>,
+        policy_details: Option<LifecycleDetails>,
+    }
+
+    /// What a policy does.
+    LifecycleDetails {
+        policy_type: Option<String>,
+        schedules: Vec<LifecycleSchedule>,
+        /// What a policy does with snapshots that others share.
+        actions: Vec<LifecycleAction>,
+    }
+
+    /// When it does that, and what becomes of what is made.
+    LifecycleSchedule {
+        name: Option<String>,
+        share_rules: Vec<LifecycleShare>,
+        cross_region_copy_rules: Vec<LifecycleCopy>,
+    }
+
+    /// With whom its snapshots are shared.
+    LifecycleShare {
+        target_accounts: Vec<String>,
+    }
+
+    /// Where its snapshots are copied to.
+    LifecycleCopy {
+        target: Option<String>,
+        target_region: Option<String>,
+        encrypted: Option<bool>,
+        cmk_arn: Option<String>,
+    }
+
+    /// What is done with one.
+    LifecycleAction {
+        name: Option<String>,
+        cross_region_copy: Vec<LifecycleActionCopy>,
+    }
+
+    /// Where it is copied to.
+    LifecycleActionCopy {
+        target: Option<String>,
+        encryption_configuration: Option<LifecycleEncryption>,
+    }
+
+    /// Whether that copy is encrypted.
+    LifecycleEncryption {
+        encrypted: Option<bool>,
+        cmk_arn: Option<String>,
+    }
 }
 
 shape! { "camelCase";
