@@ -9,10 +9,12 @@ account is seeded. Into FOLDER it writes
   expected.json  what is true of each of them
   trail/         log files of CloudTrail
   signers.txt    every access key id that signed a request since the seeding
+  trials.txt     every launch that was asked for since then, and whether it was a DryRun
+  .aws/config    a profile `target` of the account 210987654321
   secrets.txt    the secrets of the twenty keys
 
 moto has no block public access, no default key and no LookupEvents, and drops what RegisterImage
-says of disks; without --stock these answer from here. Everything else that it lacks stays an HTML
+says of disks and what CopyImage says of keys; without --stock these answer from here. Everything else that it lacks stays an HTML
 page with status 500, which must become `unknown`.
 """
 import base64
@@ -36,6 +38,7 @@ from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.responses import ActionResult, BaseResponse
 from moto.ec2.responses import EC2Response
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.amis import Ami
 from moto.iam.models import AccessKeyLastUsed, iam_backends
 from moto.server import ThreadedMotoServer
 
@@ -44,6 +47,8 @@ REGION = "us-east-1"
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 EVENTS = []
 SIGNERS = set()
+TRIALS = []
+TARGET = "210987654321"
 SEEDED = []
 
 
@@ -99,6 +104,8 @@ def patch():
     )
     EC2Response.get_ebs_default_kms_key_id = answer(KmsKeyId="alias/aws/ebs")
     CloudTrailResponse.lookup_events = lookup_events
+    own = Ami.block_device_mappings.fget
+    Ami.block_device_mappings = property(lambda self: own(self) + getattr(self, "more", []))
 
 
 def watch():
@@ -109,7 +116,11 @@ def watch():
         if SEEDED and "Credential=" in signed:
             SIGNERS.add(signed.split("Credential=")[1].split("/")[0])
             SEEDED[0].write_text("\n".join(sorted(SIGNERS)) + "\n")
-        return setup(self, request, full_url, headers, use_raw_body)
+        done = setup(self, request, full_url, headers, use_raw_body)
+        if SEEDED and self.service_name == "ec2" and self._get_action() == "RunInstances":
+            TRIALS.append(f"RunInstances DryRun={self._get_param('DryRun', False)}")
+            (SEEDED[0].parent / "trials.txt").write_text("\n".join(TRIALS) + "\n")
+        return done
 
     BaseResponse.setup_class = noted
 
@@ -152,6 +163,7 @@ def images(url):
         ids[name], snapshots[name] = image, snapshot
         # What RegisterImage was told of disks is lost in moto; this is the model's own member.
         own.ebs_snapshot = backend.snapshots[snapshot]
+    keys_and_copies(url, client, backend, ids, snapshots)
     share = lambda name, **who: client.modify_image_attribute(
         ImageId=ids[name], LaunchPermission={"Add": [who]})
     share("public", Group="all")
@@ -164,6 +176,8 @@ def images(url):
     vpc = client.describe_subnets()["Subnets"][0]["SubnetId"]
     client.run_instances(ImageId=ids["referenced"], MinCount=1, MaxCount=1, SubnetId=vpc,
                          UserData="#!/bin/sh\necho hello\n")
+    client.create_launch_template(LaunchTemplateName="legacy",
+                                  LaunchTemplateData={"ImageId": ids["deprecated"]})
     client.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={
         "ImageId": ids["referenced"], "UserData": base64.b64encode(b"#!/bin/sh\n").decode()})
     scaling = boto3.client("autoscaling", endpoint_url=url)
@@ -174,10 +188,43 @@ def images(url):
                                         ImageId=ids["superseded"], InstanceType="t3.micro")
     boto3.client("ssm", endpoint_url=url).put_parameter(
         Name="/golden/web", Value=ids["referenced"], Type="String", DataType="aws:ec2:image")
-    boto3.client("kms", endpoint_url=url).create_key(Description="images")
     pair = client.create_key_pair(KeyName="deploy", KeyType="ed25519")
     public(ids, snapshots)
     return ids, snapshots, pair
+
+
+def keys_and_copies(url, client, backend, ids, snapshots):
+    """The states that moto has no calls for, in the members that its answers are made of."""
+    kms = boto3.client("kms", endpoint_url=url)
+    key = kms.create_key(Description="images")["KeyMetadata"]["Arn"]
+    allow = lambda who, actions: {
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{who}:root"}, "Action": actions,
+        "Resource": "*"}
+    # What many guides give the target, and a launch needs more than.
+    policy = [allow(ACCOUNT, "kms:*"), allow(TARGET, ["kms:Decrypt", "kms:DescribeKey"])]
+    kms.put_key_policy(KeyId=key, PolicyName="default",
+                       Policy=json.dumps({"Version": "2012-10-17", "Statement": policy}))
+    for name in ["private-encrypted", "encrypted-shared", "partly-encrypted"]:
+        backend.snapshots[snapshots[name]].kms_key_id = key
+    volume = client.create_volume(AvailabilityZone=REGION + "a", Size=4)["VolumeId"]
+    plain = client.create_snapshot(VolumeId=volume, Description="data")["SnapshotId"]
+    backend.amis[ids["partly-encrypted"]].more = [
+        {"DeviceName": "/dev/xvdb", "Ebs": {"SnapshotId": plain, "VolumeSize": 4}}]
+    backend.amis[ids["deprecated"]].deprecation_time = stamp(ago(5))
+    backend.amis[ids["private-encrypted"]].source_image_id = ids["superseded"]
+
+
+def target(url, folder):
+    """Credentials of the account that images are shared with."""
+    sts = boto3.client("sts", endpoint_url=url)
+    role = sts.assume_role(RoleArn=f"arn:aws:iam::{TARGET}:role/launch", RoleSessionName="target")
+    own = role["Credentials"]
+    (folder / ".aws").mkdir()
+    (folder / ".aws" / "config").write_text(
+        f"[profile target]\naws_access_key_id = {own['AccessKeyId']}\n"
+        f"aws_secret_access_key = {own['SecretAccessKey']}\n"
+        f"aws_session_token = {own['SessionToken']}\n")
+    return own["AccessKeyId"]
 
 
 def public(ids, snapshots):
@@ -316,7 +363,8 @@ def main():
     found, secrets = keys(url)
     write = lambda name, value: (folder / name).write_text(json.dumps(value, indent=1))
     write("report.json", report(found, fingerprint(pair)))
-    write("expected.json", {"images": ids, "snapshots": snapshots, "keys": found})
+    write("expected.json", {"images": ids, "snapshots": snapshots, "keys": found,
+                            "target": target(url, folder)})
     (folder / "secrets.txt").write_text("\n".join(secrets) + "\n")
     logs = folder / "trail" / "AWSLogs" / ACCOUNT / "CloudTrail" / REGION
     logs.mkdir(parents=True)

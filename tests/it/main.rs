@@ -9,6 +9,9 @@ mod answers;
 mod artifacts;
 mod audit;
 mod audit_command;
+mod capabilities;
+#[cfg(feature = "aws")]
+mod collect;
 mod contents_archives;
 mod contents_git;
 mod contents_images;

@@ -1,5 +1,12 @@
-//! From an account to what follows from it: `collect`, `exposure` and `owner` against moto, which
-//! is not ours. `testdata/moto/serve.py` seeds it; what moto lacks must become unknown.
+//! From an account to what follows from it: `collect`, then `audit`, `preshare`, `exposure` and
+//! `owner`, against moto, which is not ours. `testdata/moto/serve.py` seeds it; what moto lacks must
+//! become unknown.
+//!
+//! ```text
+//! python3 -m venv target/moto
+//! target/moto/bin/pip install -r testdata/moto/requirements.txt
+//! AMISWEEP_DEEP=1 AMISWEEP_PYTHON=target/moto/bin/python cargo test --test it moto::
+//! ```
 
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
@@ -42,7 +49,7 @@ impl Moto {
         let said = std::fs::read_to_string(folder.path().join("stderr")).unwrap();
         let said: String =
             said.chars().rev().take(600).collect::<Vec<_>>().into_iter().rev().collect();
-        assert!(url.starts_with("http://"), "no moto (pip install 'moto[server]'): {said}");
+        assert!(url.starts_with("http://"), "no moto (testdata/moto/requirements.txt): {said}");
         // What it prints besides is read, for a full pipe would stop it.
         std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         Moto { child, url: url.trim().to_owned(), folder }
@@ -233,6 +240,105 @@ fn owners(moto: &Moto, expected: &Value) {
     assert_eq!((&pair["state"], &pair["owner"]), (&"active".into(), &"deploy in us-east-1".into()));
 }
 
+/// The findings of an audit as rule and name of the image, for the rules that are asked about.
+fn found(told: &Value, expected: &Value, rules: &[&str]) -> BTreeSet<String> {
+    let images = expected["images"].as_object().unwrap().iter();
+    let snapshots = expected["snapshots"].as_object().unwrap().iter();
+    let findings = told["findings"].as_array().unwrap().iter();
+    let asked = findings.filter(|it| rules.contains(&it["id"].as_str().unwrap()));
+    asked
+        .map(|it| {
+            let mut all = images.clone().chain(snapshots.clone());
+            let name = all.find(|(_, id)| **id == it["resource"]).map_or("?", |(name, _)| name);
+            format!("{} {name}", it["id"].as_str().unwrap())
+        })
+        .collect()
+}
+
+/// Ten images in the states of an account's life, each judged as it is.
+#[test]
+fn deep_facts_of_moto_are_judged() {
+    if !deep() {
+        return;
+    }
+    let moto = Moto::start(&[]);
+    let (code, said) = moto.collect();
+    assert_eq!(code, 11, "{said}");
+    let expected = moto.json("expected.json");
+    let facts = moto.path("facts.json");
+    let (code, out, said) = moto.run(&["audit", "--facts", &facts, "-f", "json"]);
+    assert_eq!(code, 12, "{said}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(told["images"].as_array().unwrap().len(), 10);
+    let shown = [
+        "AMI-ENC-001 deprecated",
+        "AMI-ENC-001 disabled",
+        "AMI-ENC-001 public",
+        "AMI-ENC-001 referenced",
+        "AMI-ENC-001 shared-account",
+        "AMI-ENC-001 shared-org",
+        "AMI-ENC-001 superseded",
+        "AMI-ENC-002 partly-encrypted",
+        "AMI-LIFE-001 superseded",
+        "AMI-PUB-001 public",
+        "AMI-PUB-002 superseded",
+        "AMI-SHARE-001 encrypted-shared",
+        "AMI-SHARE-001 shared-account",
+        "AMI-SHARE-002 shared-org",
+        "REF-EXT-002 deprecated",
+        "SHARE-KMS-001 encrypted-shared",
+        "SNAP-PUB-001 public",
+    ];
+    let rules: Vec<&str> = shown.iter().map(|line| line.split_once(' ').unwrap().0).collect();
+    let shown: BTreeSet<String> = shown.iter().map(|line| (*line).to_owned()).collect();
+    assert_eq!(found(&told, &expected, &rules), shown, "{out}");
+    let needs: BTreeSet<&str> = told["unknown"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["needs"].as_str().unwrap())
+        .collect();
+    for action in ["ec2:GetAllowedImagesSettings", "ec2:ListImagesInRecycleBin"] {
+        assert!(needs.contains(action), "{needs:?}");
+    }
+    assert_eq!(told["kpi"]["approved_instances_pct"], Value::Null);
+    preshares(&moto, &expected, &facts);
+}
+
+/// What is fit to be shared, with a launch that is tried from the target.
+fn preshares(moto: &Moto, expected: &Value, facts: &str) {
+    let check = |name: &str, to: &str, more: &[&str]| {
+        let image = expected["images"][name].as_str().unwrap();
+        let mut args = vec!["preshare", image, "--to", to, "--facts", facts, "-f", "json"];
+        args.extend(more);
+        let (code, out, said) = moto.run(&args);
+        let told = serde_json::from_str::<Value>(&out).unwrap_or_default();
+        let checks = told["checks"].as_array().cloned().unwrap_or_default();
+        let left = checks.iter().filter(|check| check["status"] != "pass");
+        let left: BTreeSet<String> =
+            left.map(|check| check["id"].as_str().unwrap().to_owned()).collect();
+        (code, left, checks, said)
+    };
+    let (code, left, _, _) = check("public", "210987654321", &[]);
+    assert_eq!(code, 10, "{left:?}");
+    assert!(left.contains("image.audience") && left.contains("disk.encrypted"), "{left:?}");
+    let (code, left, _, _) = check("encrypted-shared", "210987654321", &["--no-autoscaling"]);
+    assert_eq!((code, left), (10, ["key.policy".to_owned()].into()));
+    // Nothing was launched, and nobody but the target asked.
+    let trial = ["--no-autoscaling", "--target-profile", "target", "--endpoint-url", &moto.url];
+    let (code, left, checks, said) = check("encrypted-shared", "210987654321", &trial);
+    assert_eq!((code, left), (10, ["key.policy".to_owned()].into()), "{said}");
+    let tried = checks.iter().find(|check| check["id"] == "target.launch").unwrap();
+    assert_eq!(tried["subject"], "210987654321");
+    let trials = std::fs::read_to_string(moto.folder.path().join("trials.txt")).unwrap();
+    assert_eq!(trials, "RunInstances DryRun=True\n");
+    let signers = std::fs::read_to_string(moto.folder.path().join("signers.txt")).unwrap();
+    assert!(signers.lines().any(|signer| *signer == expected["target"]), "{signers}");
+    let (code, _, _, said) = check("encrypted-shared", "222233334444", &trial);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("not of the target"), "{said}");
+}
+
 /// Without the patches even the settings are missing; still nothing crashes or is taken for fine.
 #[test]
 fn deep_what_moto_lacks_is_unknown() {
@@ -254,4 +360,31 @@ fn deep_what_moto_lacks_is_unknown() {
     let (facts, report) = (moto.path("facts.json"), moto.path("report.json"));
     let (_, out, _) = moto.run(&["owner", "--report", &report, "--facts", &facts]);
     assert!(out.contains("its calls: unknown: needs cloudtrail:LookupEvents"), "{out}");
+    let (code, out, said) = moto.run(&["audit", "--facts", &facts, "-f", "json"]);
+    assert_eq!(code, 12, "{said}");
+    let told: Value = serde_json::from_str(&out).unwrap();
+    let needs: BTreeSet<&str> = told["unknown"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["needs"].as_str().unwrap())
+        .collect();
+    for action in [
+        "cloudtrail:LookupEvents",
+        "ec2:GetAllowedImagesSettings",
+        "ec2:GetEbsDefaultKmsKeyId",
+        "ec2:GetImageBlockPublicAccessState",
+        "ec2:GetSnapshotBlockPublicAccessState",
+        "ec2:ListImagesInRecycleBin",
+    ] {
+        assert!(needs.contains(action), "{action}: {needs:?}");
+    }
+    for figure in ["blocked_creations", "violations_7d", "approved_instances_pct"] {
+        assert_eq!(told["kpi"][figure], Value::Null, "{figure}");
+    }
+    // What is known is told all the same.
+    let public = ["AMI-PUB-001 public".to_owned(), "SNAP-PUB-001 public".to_owned()];
+    assert_eq!(found(&told, &expected, &["AMI-PUB-001", "SNAP-PUB-001"]), public.into());
+    let (code, out, _) = moto.run(&["preshare", image, "--to", "222233334444", "--facts", &facts]);
+    assert_eq!(code, 10, "{out}");
 }
