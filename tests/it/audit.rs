@@ -209,6 +209,7 @@ fn figures_over_time_need_a_history() {
 }
 
 /// How many images and findings `facts` have, and how long that took to judge.
+#[allow(clippy::print_stderr, reason = "the time is told, and decides nothing")]
 fn timed(facts: &Facts) -> Audit {
     let clock = std::time::Instant::now();
     let done = audit(facts, &AuditOptions::default());

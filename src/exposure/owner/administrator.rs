@@ -77,11 +77,11 @@ pub(super) fn quarantined(principal: &Principal<'_>) -> Option<String> {
 pub(super) fn administrator(iam: &Iam, principal: &Principal<'_>, above: &Above<'_>) -> Verdict {
     let mut weight = held(iam, principal);
     let boundary = principal.boundary.and_then(|it| it.permissions_boundary_arn.as_deref());
-    if let Some(arn) = boundary {
-        if weight.verdict.answer != Answer::No {
-            weight.within(&weigh(&[(format!("boundary {arn}"), managed(iam, arn))]));
-            weight.verdict.because.push(format!("permissions boundary {arn}"));
-        }
+    if let Some(arn) = boundary
+        && weight.verdict.answer != Answer::No
+    {
+        weight.within(&weigh(&[(format!("boundary {arn}"), managed(iam, arn))]));
+        weight.verdict.because.push(format!("permissions boundary {arn}"));
     }
     if weight.verdict.answer != Answer::No {
         above.limit(&mut weight);

@@ -170,6 +170,7 @@ mod tests {
     }
 
     /// The answer about an administrator of 111122223333 under this organization.
+    #[allow(clippy::disallowed_methods, reason = "a test writes the report it is about")]
     fn asked(organization: Value) -> (Answer, Vec<String>) {
         let id = ["AK", "IA", "QZ7QZ7QZ7QZ7", "ABCD"].concat();
         let user = json!({"UserName": "ci", "AttachedManagedPolicies":

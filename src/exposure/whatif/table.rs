@@ -11,7 +11,7 @@ pub fn launch(ask: &Ask) -> Cell {
         (true, true) => Cell::sealed(State::SourceKey, ask.by_default),
         (true, false) => Cell::sealed(State::DefaultKey, ask.by_default),
     };
-    alike(ask).unwrap_or_else(|| or_not(ask))
+    alike(*ask).unwrap_or_else(|| or_not(ask))
 }
 
 /// What a copy with `ask` makes, to another region when `cross_region`.
@@ -24,13 +24,13 @@ pub fn copy(ask: &Ask, cross_region: bool) -> Cell {
         (true, true, false) => Cell::conflicting(State::SourceKey),
         (true, false, _) => Cell::sealed(State::DefaultKey, ask.by_default),
     };
-    alike(ask).unwrap_or_else(|| or_not(ask))
+    alike(*ask).unwrap_or_else(|| or_not(ask))
 }
 
 /// The cells that a launch and a copy have in common. They differ in two: an explicit false for a
 /// disk in the clear where nothing encrypts by default, and no key for one that is encrypted.
-fn alike(ask: &Ask) -> Option<Cell> {
-    let Ask { source, encrypted, key_given, by_default } = *ask;
+fn alike(ask: Ask) -> Option<Cell> {
+    let Ask { source, encrypted, key_given, by_default } = ask;
     Some(match (source.encrypted, encrypted, key_given) {
         (_, None | Some(false), true) => Cell::KEY_ALONE,
 
