@@ -25,6 +25,7 @@ mod journald;
 mod lz4;
 mod lzma;
 mod notes;
+mod office;
 mod packed;
 #[cfg(test)]
 mod probe;
@@ -225,6 +226,7 @@ pub static UNPACKERS: &[Unpacker] = &[
     journald::UNPACKER,
     lz4::UNPACKER,
     lzma::UNPACKER,
+    office::UNPACKER,
     pyc::UNPACKER,
     redis::LOG,
     redis::SNAPSHOT,

@@ -6,6 +6,7 @@ use super::{Found, Given, Head, Open, Siblings, UNPACKERS, failed, opener};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::HEAD_BYTES;
 use crate::locator::{Area, Locator, Printable};
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -102,6 +103,37 @@ fn what_the_real_tools_made_is_read() {
     let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/archives/expected");
     let expected = std::fs::read_to_string(expected).unwrap();
     assert!(expected == text, "{text}");
+}
+
+/// Formats whose samples are made and damaged in their own tests.
+const MADE: [&str; 5] = ["aof", "journald", "pyc", "rdb", "text"];
+
+/// A sample for every format is damaged, here or in the format's own tests.
+#[test]
+fn every_format_has_a_sample() {
+    let mut known: BTreeSet<&str> = MADE.into();
+    for (name, bytes) in samples().into_iter().chain(other_samples()) {
+        let head = bytes.get(..bytes.len().min(HEAD_BYTES)).unwrap_or_default();
+        let size = Some(bytes.len() as u64);
+        known.extend(opener(&Head { name: name.as_bytes(), bytes: head, size }).map(|u| u.name));
+    }
+    let all: BTreeSet<&str> = UNPACKERS.iter().map(|unpacker| unpacker.name).collect();
+    assert_eq!(known, all);
+}
+
+/// What other tests have of the real tools.
+fn other_samples() -> Vec<(String, Vec<u8>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let mut pending: Vec<PathBuf> =
+        ["git", "sqlite", "squashfs"].map(|folder| root.join(folder)).into();
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        match std::fs::read_dir(&path) {
+            Ok(entries) => pending.extend(entries.map(|entry| entry.unwrap().path())),
+            Err(_) => found.push(path),
+        }
+    }
+    found.iter().map(|p| (p.to_str().unwrap().to_owned(), std::fs::read(p).unwrap())).collect()
 }
 
 /// Cut anywhere, and with bits turned over: it ends, soon, and without a panic.

@@ -110,6 +110,24 @@ impl Batch {
         self.text.push(b'\n');
     }
 
+    /// A value of a row that was deleted from a page, under the name of its column.
+    pub(super) fn left(
+        &mut self,
+        ((folder, page), name): ((&'static str, u32), &[u8]),
+        value: &[u8],
+        base: usize,
+        from: From,
+    ) {
+        if !name.is_empty() {
+            self.text.extend_from_slice(name);
+            self.text.push(b'=');
+        }
+        let (start, of) = (self.text.len(), Of::Page(folder, page));
+        self.pieces.push(Piece { start, len: value.len(), of, base, from });
+        self.text.extend_from_slice(value);
+        self.text.push(b'\n');
+    }
+
     /// The row's values end here.
     pub(super) fn end_row(&mut self) {
         self.text.push(b'\n');
@@ -143,8 +161,8 @@ fn part(pieces: &[Piece], run: Run) -> Option<Part> {
     let behind = pieces.partition_point(|piece| piece.start < end);
     let mut number = behind.checked_sub(1)?;
     let mut piece = pieces.get(number)?;
-    // A run over several pages begins in the first of them.
-    while piece.start > start && piece.base > 0 {
+    // A run over several pages of a value begins in the first of them.
+    while piece.start > start && piece.base > 0 && matches!(piece.of, Of::Value(..)) {
         number = number.checked_sub(1)?;
         piece = pieces.get(number)?;
     }

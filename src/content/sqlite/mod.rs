@@ -6,6 +6,7 @@
 //! with the database beside it for the names.
 
 mod batch;
+mod deleted;
 mod log;
 mod page;
 mod reader;

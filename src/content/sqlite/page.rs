@@ -345,7 +345,8 @@ impl<'p> Node<'p> {
     }
 
     /// The bytes of the page that belong to no cell: what was deleted from it may stand there yet.
-    pub(super) fn free(&self) -> Vec<Range<usize>> {
+    /// With each, whether it is a block that was freed, whose first bytes tell of the next.
+    pub(super) fn free(&self) -> Vec<(Range<usize>, bool)> {
         let field = |at: usize| u16_be(self.bytes, self.base.saturating_add(at)).map(usize::from);
         let mut free = Vec::new();
         let content = match field(5) {
@@ -353,7 +354,7 @@ impl<'p> Node<'p> {
             Ok(content) => content,
             Err(_) => return free,
         };
-        free.push(self.pointers_end()..content.min(self.bytes.len()));
+        free.push((self.pointers_end()..content.min(self.bytes.len()), false));
         let mut block = field(1).unwrap_or(0);
         // Blocks come in order and hold four bytes at least.
         while block > 0 {
@@ -364,14 +365,16 @@ impl<'p> Node<'p> {
                 break;
             };
             let end = block.saturating_add(len).min(self.bytes.len());
-            free.push(block.saturating_add(4)..end);
             let next = usize::from(next);
+            // Blocks over one another are no blocks: together they are no longer than the page.
+            let end = if next > block { end.min(next) } else { end };
+            free.push((block.saturating_add(4)..end, true));
             if next < block.saturating_add(4) {
                 break;
             }
             block = next;
         }
-        free.retain(|range| range.start < range.end);
+        free.retain(|(range, _)| range.start < range.end);
         free
     }
 }

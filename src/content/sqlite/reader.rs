@@ -1,6 +1,7 @@
 //! The reader of a database: everything in its pages, handed out.
 
 use super::batch::{Batch, Row, named};
+use super::deleted::{self, Known};
 use super::page::{Encoding, Kind, Node, Page, Pages, Seen, Walk};
 use super::record::{Chain, is_string, is_text, utf8, width};
 use super::schema::Table;
@@ -10,6 +11,7 @@ use crate::content::{Found, From, Head, Member, Out, opener};
 use crate::error::Result;
 use crate::limits;
 use crate::run::Run;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Columns whose values are called by what another column of the row says.
@@ -118,7 +120,7 @@ impl<'a, 'o> Reader<'a, 'o> {
     /// The rows of one page of a tree, and what was deleted from it.
     pub(super) fn page(&mut self, page: &Page, table: &Rc<Table>) -> Result<()> {
         let Some(node) = Node::of(page, self.pages.header.usable) else { return Ok(()) };
-        self.free(page, &node)?;
+        self.free(page, &node, table)?;
         if node.kind == Kind::TableInterior {
             return Ok(());
         }
@@ -146,10 +148,19 @@ impl<'a, 'o> Reader<'a, 'o> {
     }
 
     /// What was deleted from a page.
-    fn free(&mut self, page: &Page, node: &Node<'_>) -> Result<()> {
-        for free in node.free() {
+    fn free(&mut self, page: &Page, node: &Node<'_>, table: &Table) -> Result<()> {
+        let unnamed = table.rowid == Some(0);
+        // Records have no rows' values in them but on leaves, and those of indexes end with a number.
+        let columns = Some(table.columns.len()).filter(|_| node.kind == Kind::TableLeaf);
+        for (free, cut) in node.free() {
             let bytes = page.bytes.get(free.clone()).unwrap_or_default();
             self.deleted.raw(("$free", page.number), bytes, free.start, page.at);
+            let known = Known {
+                encoding: self.pages.header.encoding,
+                columns: columns.map(|columns| (columns, unnamed)),
+                cut,
+            };
+            self.left((("$free", page.number), Some(table)), (page, free), known);
         }
         self.flush_full()
     }
@@ -157,7 +168,35 @@ impl<'a, 'o> Reader<'a, 'o> {
     /// A page that is in no tree.
     pub(super) fn raw(&mut self, of: (&'static str, u32), page: &Page) -> Result<()> {
         self.deleted.raw(of, &page.bytes, 0, page.at);
+        let known = Known { encoding: self.pages.header.encoding, columns: None, cut: false };
+        self.left((of, None), (page, 0..page.bytes.len()), known);
         self.flush_full()
+    }
+
+    /// The values of deleted rows in a piece of a page, one by one, besides all of its bytes.
+    fn left(
+        &mut self,
+        (of, table): ((&'static str, u32), Option<&Table>),
+        (page, piece): (&Page, Range<usize>),
+        known: Known,
+    ) {
+        let bytes = page.bytes.get(piece.clone()).unwrap_or_default();
+        for left in deleted::values(bytes, known) {
+            let value = bytes.get(left.span.clone()).unwrap_or_default();
+            let name = table.map(|table| table.column(left.column)).unwrap_or_default();
+            let base = piece.start.saturating_add(left.span.start);
+            let wide = left.text && known.encoding != Encoding::Utf8;
+            let at = page.at.and_then(|at| at.checked_add(u64::try_from(base).ok()?));
+            let from = match (at, u64::try_from(value.len())) {
+                (Some(at), Ok(len)) if wide => From::Packed(Run::new(at, len)),
+                (Some(at), _) => From::Verbatim(at),
+                _ => From::Somewhere,
+            };
+            let text = Some(value).filter(|_| wide);
+            let text = text.map(|value| utf8(value.to_vec(), known.encoding));
+            let value = text.as_deref().unwrap_or(value);
+            self.deleted.left((of, &name), value, base, from);
+        }
     }
 
     /// One row. The outer error is the row's, the inner one ends everything.

@@ -97,7 +97,14 @@ fn tables_and_their_rows_are_counted() {
 #[test]
 fn deleted_and_logged_rows_are_told_from_live_ones() {
     for (name, expected) in [
-        ("deleted.db", vec!["sqlite  deleted deleted", "sqlite  dropped deleted"]),
+        (
+            "deleted.db",
+            vec![
+                "sqlite  deleted deleted",
+                "sqlite  dropped deleted",
+                "sqlite text= deleted deleted",
+            ],
+        ),
         ("wal.db", vec!["sqlite token= main superseded"]),
         (
             "wal.db-wal",
@@ -108,7 +115,14 @@ fn deleted_and_logged_rows_are_told_from_live_ones() {
             ],
         ),
         // The transaction was not at its end.
-        ("kept.db", vec!["sqlite  before deleted", "sqlite token= before live"]),
+        (
+            "kept.db",
+            vec![
+                "sqlite  before deleted",
+                "sqlite token= before deleted",
+                "sqlite token= before live",
+            ],
+        ),
         ("kept.db-journal", vec!["sqlite-journal token= before journal"]),
     ] {
         assert_eq!(plants(&listed(name, file(name))), expected, "{name}");
