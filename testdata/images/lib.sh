@@ -8,13 +8,17 @@ begin() {
     name=$1
     work=$(mktemp -d)
     mnt=$work/mnt image=$work/$name.img
-    PLANT_SEED=amisweep/$name PLANT_STATE=$work/plants.json
+    PLANT_SEED=${PLANT_SEED:-amisweep/$name} PLANT_STATE=$work/plants.json
     mkdir "$mnt"
     trap 'mountpoint -q "$mnt" && umount "$mnt"; rm -rf "$work"' EXIT
 }
 
 plant() {
     python3 "$here/plant.py" "$@"
+}
+
+places() {
+    python3 "$here/places.py" "$@"
 }
 
 # make_ext4 FILE BYTES OPTION...

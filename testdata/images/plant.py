@@ -45,6 +45,8 @@ HEADER = """\
 #       path (- where there is none), any of these states, this offset in its file, and these
 #       start+length runs of the image (- where that is open, packed where the bytes do not stand
 #       there as they are)
+#       member=CHAIN, where there is one: the end of the locator that leads into the file, without its
+#       offset; * is anything
 #   seen ID path=PATH   something must be reported at this path
 #   decoy ID sha256=HASH   must not be among the findings
 #   later ID sha256=HASH is=NOW   a known fault: a secret that is missed, a decoy that is reported;
@@ -344,17 +346,18 @@ def expect(plants, image, out):
         runs = plant["runs"]
         if runs is None and data.count(token) == 1:
             runs = [[data.find(token), len(token)]]
-        if runs is not None:
+        if runs:
             there = b"".join(data[start : start + length] for start, length in runs)
             assert there == token, f"{name} is not where it was put"
         packed = plant["place"] == "escaped" or plant["kind"] == "docker-auth"
         several = "|" in hashes(name, plant["kind"])
         offset = None if several else plant["offset"]
-        shown = "packed" if packed else "-" if runs is None or several else ",".join(f"{s}+{n}" for s, n in runs)
+        shown = "packed" if packed else "-" if not runs or several else ",".join(f"{s}+{n}" for s, n in runs)
         lines.append(
             f"find {name} kind={plant['place']} path={plant['path'] or '-'} state={plant['state']} "
             f"sha256={hashes(name, plant['kind'])} "
             f"offset={'-' if offset is None else offset} image={shown}"
+            + (f" member={plant['member']}" if plant.get("member") else "")
         )
     lines += [f"seen {name} path={path}" for name, path in plants.all["seen"].items()]
     later = plants.all["later"].items()

@@ -59,12 +59,12 @@ def npm_wrong_crc(r):
     return good[:-1] + ("A" if good[-1] != "A" else "B")
 
 
-def aws_key_id(r):
-    """`AKIA` and 16 base-32 characters that name a 12-digit account."""
+def aws_key_id(r, prefix="AK" + "IA"):
+    """A prefix and 16 base-32 characters that name a 12-digit account."""
     account = r.randrange(200_000_000_000, 999_999_999_999)
     head = (1 << 47) | (account << 7) | r.randrange(128)
     raw = head.to_bytes(6, "big") + r.randbytes(4)
-    return "AK" + "IA" + base64.b32encode(raw).decode()
+    return prefix + base64.b32encode(raw).decode()
 
 
 def aws_secret(r):
@@ -72,6 +72,11 @@ def aws_secret(r):
         key = pick(r, BASE64, 40)
         if any(c in key for c in "+/") and not key.startswith("/") and "//" not in key:
             return key
+
+
+def aws_session(r):
+    """What comes with temporary keys."""
+    return base64.b64encode(b"!\n\torigin" + b"_ec" + r.randbytes(400)).decode()
 
 
 def slack_bot(r):
@@ -262,6 +267,8 @@ def authorized_key(comment):
 MAKERS = {
     "aws-id": aws_key_id,
     "aws-secret": aws_secret,
+    "aws-session": aws_session,
+    "aws-temporary-id": lambda r: aws_key_id(r, "AS" + "IA"),
     "authorized-key": authorized_key("ops@bastion"),
     "docker-auth": docker_auth,
     "ed25519": openssh_key(b"deploy@build-07"),
