@@ -7,7 +7,7 @@ use amisweep::error::{Error, ErrorKind, Result};
 use amisweep::limits::HEAD_BYTES;
 use amisweep::locator::{Area, Locator};
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bytes that are read of all members of one input.
 const MOST: u64 = 4 << 20;
@@ -29,14 +29,8 @@ impl Target for ContainerTarget {
     }
 
     fn seeds(&self) -> Vec<Vec<u8>> {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/archives");
-        let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
-            .expect("testdata")
-            .map(|entry| entry.unwrap().path())
-            .collect();
-        paths.sort();
         let mut seeds = vec![vec![0], vec![0x80]];
-        for path in paths {
+        for path in samples() {
             let bytes = std::fs::read(&path).unwrap();
             let name = path.file_name().unwrap().as_encoded_bytes();
             let head = bytes.get(..bytes.len().min(HEAD_BYTES)).unwrap_or_default();
@@ -48,6 +42,22 @@ impl Target for ContainerTarget {
         }
         seeds
     }
+}
+
+/// Everything that the real tools made.
+fn samples() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata");
+    let mut pending: Vec<PathBuf> =
+        ["archives", "git", "sqlite", "squashfs"].map(|folder| root.join(folder)).into();
+    let mut found = Vec::new();
+    while let Some(path) = pending.pop() {
+        match std::fs::read_dir(&path) {
+            Ok(entries) => pending.extend(entries.map(|entry| entry.unwrap().path())),
+            Err(_) => found.push(path),
+        }
+    }
+    found.sort();
+    found
 }
 
 /// What may still be read.

@@ -61,10 +61,21 @@ fn targets() -> Vec<Entry> {
     targets.push(("manifest".into(), Box::new(|| Box::new(package::ManifestTarget))));
     targets.push(("locator".into(), Box::new(|| Box::new(output::LocatorTarget))));
     targets.push(("report".into(), Box::new(|| Box::new(output::ReportTarget))));
-    for (name, _) in &mut targets {
-        *name = name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    }
+    tell_apart(&mut targets);
     targets
+}
+
+/// Give every target a plain name of its own: of two that shared one, the second was never run.
+fn tell_apart(targets: &mut [Entry]) {
+    let mut known = std::collections::BTreeMap::<String, usize>::new();
+    for (name, _) in targets {
+        *name = name.to_ascii_lowercase().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let count = known.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            *name += &format!("-{count}");
+        }
+    }
 }
 
 /// The files below `testdata/folder` that end with `extension`, sorted.

@@ -289,7 +289,12 @@ fn scan(args: &Args, opened: Opened, engines: Engines) -> Result<Report> {
     let clock = Instant::now();
     let wanted = |name: &&str| args.hygiene.iter().any(|list| list == name || list == "all");
     let hygiene: Vec<&'static str> = PROFILES.into_iter().filter(wanted).collect();
-    let asked = Asked { base: base.as_ref(), hygiene: &hygiene, closed: args.no_containers };
+    let asked = Asked {
+        base: base.as_ref(),
+        hygiene: &hygiene,
+        closed: args.no_containers,
+        boot: args.acquired_boot,
+    };
     let bar = Bar::follow(&progress, args.quiet);
     let planned = Planned::new(opened.target, &asked);
     let encodings = Encodings::from_name(&args.encodings).unwrap_or_default();

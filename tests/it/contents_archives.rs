@@ -21,11 +21,11 @@ fn engine() -> &'static Engine {
 }
 
 /// A token of its own for each seed.
-fn token(seed: u64) -> String {
+pub(crate) fn token(seed: u64) -> String {
     render("ghp_{base62:30}{crc32_base62}", seed).unwrap()
 }
 
-fn swept(root: &Path) -> Outcome {
+pub(crate) fn swept(root: &Path) -> Outcome {
     swept_with(root, &Asked::default())
 }
 
@@ -42,7 +42,7 @@ fn swept_with(root: &Path, asked: &Asked<'_>) -> Outcome {
 }
 
 /// Where the secret of a seed was found.
-fn places(outcome: &Outcome, seed: u64) -> Vec<String> {
+pub(crate) fn places(outcome: &Outcome, seed: u64) -> Vec<String> {
     let text = token(seed);
     let is = |f: &&amisweep::finding::Finding| match &f.subject {
         amisweep::finding::Subject::Secret(secret) => secret.expose() == text.as_bytes(),
@@ -52,7 +52,7 @@ fn places(outcome: &Outcome, seed: u64) -> Vec<String> {
     found.map(|place| place.locator.to_string()).collect()
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
@@ -68,7 +68,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
-fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = Vec::new();
     for (name, data) in members {
         let mut block = vec![0; 512];
@@ -89,7 +89,7 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
     archive
 }
 
-fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
     let (mut archive, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
         let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -117,7 +117,7 @@ fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// A folder with these files.
-fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
+pub(crate) fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
     let root = TempDir::new().unwrap();
     for (name, bytes) in files {
         let path = root.path().join(name);
@@ -253,7 +253,10 @@ fn deep_what_the_tools_pack_is_found() {
         run(&script, tree.path());
         let outcome = swept(out.path());
         let expected = format!("dir:{place}@6+40");
-        assert_eq!(places(&outcome, seed), [expected], "{:?}", outcome.coverage.errors());
+        // Some packers leave short words as they are, which are then also seen in the file itself.
+        let mut found = places(&outcome, seed);
+        found.retain(|at| at.contains('!'));
+        assert_eq!(found, [expected], "{:?}", outcome.coverage.errors());
         assert!(outcome.coverage.complete(), "{script}: {:?}", outcome.coverage.errors());
     }
 }

@@ -14,6 +14,7 @@ mod capabilities;
 mod collect;
 mod contents_archives;
 mod contents_git;
+mod contents_hostile;
 mod contents_images;
 mod contents_sqlite;
 mod damage;

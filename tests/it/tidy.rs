@@ -141,6 +141,16 @@ fn the_table_knows_every_module() {
     }
 }
 
+/// The targets come from the tables, and two that share a name are told apart.
+#[test]
+fn every_unpacker_and_artifact_is_fuzzed() {
+    let main = std::fs::read_to_string(root().join("fuzz/src/main.rs")).unwrap();
+    for table in ["unpacker in UNPACKERS", "artifact in ARTIFACTS", "driver in DRIVERS"] {
+        assert!(main.contains(&format!("for {table} {{")), "no fuzz target for each {table}");
+    }
+    assert!(main.contains("tell_apart(&mut targets);"));
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
