@@ -278,9 +278,10 @@ pub(super) fn words(name: &[u8]) -> Vec<String> {
 }
 
 fn opens_nothing(bytes: &[u8], name: &Range<usize>) -> bool {
-    // `arn:aws:secretsmanager:eu-west-1:123456789012:secret:name`
+    // `arn:aws:secretsmanager:eu-west-1:123456789012:secret:name`; `db:password=` is none.
     let value = bytes.get(name.clone()).unwrap_or_default();
-    let in_arn = bytes.get(..name.start).is_some_and(|before| before.ends_with(b":"));
+    let in_arn = bytes.get(..name.start).is_some_and(|before| before.ends_with(b":"))
+        && bytes.get(name.end) == Some(&b':');
     let words = words(value);
     let other_pass =
         words.last().is_some_and(|word| word.ends_with("pass") && !PASSES.contains(&word.as_str()));

@@ -71,6 +71,9 @@ pub(super) fn value(parts: &Parts<'_>) -> Option<Outcome> {
     let is_header = jwt::decode_url(value).is_some_and(|text| text.starts_with(b"{\"alg\":\""));
     // `^7.1.3`, `>=2.0`
     let is_number = value.iter().all(|b| b.is_ascii_digit() || b"^~<>=.-:".contains(b));
+    // `passwd_1:4.13+dfsg1-1_amd64.deb`, an epoch being written like a value
+    let ends = [&b".deb"[..], b".udeb", b".rpm"].iter().any(|end| value.ends_with(end));
+    let is_package = ends && value.first().is_some_and(u8::is_ascii_digit);
     // `!!value`, `A | B`
     let unsigned = value.iter().position(|byte| *byte != b'!').unwrap_or(0);
     let is_negated = unsigned > 0 && value.get(unsigned..).is_some_and(is_identifier);
@@ -90,6 +93,7 @@ pub(super) fn value(parts: &Parts<'_>) -> Option<Outcome> {
         || is_constant
         || is_plain
         || is_number
+        || is_package
         || is_type
         || is_hash;
     (!is_code).then(Outcome::default)
