@@ -758,3 +758,49 @@ pub const EXAMINED_MATCHES: usize = 10_000;
 
 /// Characters of what a user's rule says of itself.
 pub const FACT_CHARS: usize = 300;
+// Unlocking.
+
+/// Keys of a kind that are tried on one ciphertext, the nearest first. An image has one or two.
+pub const UNLOCK_KEYS: usize = 64;
+
+/// Keys of a kind among which the nearest are looked for, for every ciphertext anew.
+pub const UNLOCK_KEYS_KEPT: usize = 256;
+
+/// Ciphertexts of a kind that keys are tried on. A large Jenkins has some thousands.
+pub const UNLOCK_VALUES: usize = 20_000;
+
+/// Keys that are derived from vault passwords in one run; each takes some ten milliseconds.
+pub const UNLOCK_DERIVATIONS: usize = 500;
+
+/// Rounds of derivation that one database of a browser may cost. Browsers write one or 10,000 for
+/// each of two or three keys; these take some ten milliseconds.
+pub const UNLOCK_ROUNDS: u32 = 50_000;
+
+/// Rounds of derivation that guessing the password of one keystore may cost: some milliseconds, for
+/// an image may hold a store in every block. Tools write 2,048 or 10,000.
+pub const GUESS_ROUNDS: u32 = 20_000;
+
+/// Bytes of opened texts that are searched in one run, as large as all clues together.
+pub const UNLOCK_BYTES: usize = 32 * 1024 * 1024;
+
+/// Blocks that are deciphered in one database of a browser: as much as a parser is given.
+pub const BROWSER_BLOCKS: usize = 1 << 19;
+
+/// Blocks of one value of a browser: a cookie has 4,096 bytes at most.
+pub const BROWSER_VALUE_BLOCKS: usize = 258;
+
+/// How far before its value a row of a browser's database is looked for: the row's URLs.
+pub const BROWSER_ROW_BYTES: usize = 2048;
+
+/// Bytes of a web page that are looked at for a shell: they are short, and hide at the beginning of
+/// longer ones.
+pub const WEB_PAGE_BYTES: usize = 512 * 1024;
+
+/// How near to what runs a program a page must read its request.
+pub const WEB_SHELL_REACH: usize = 400;
+
+/// Certificates that are read of one file: bundles of authorities have some hundreds.
+pub const CERTIFICATES: usize = 1000;
+
+/// Bytes of a kernel module that is looked into; the largest drivers of graphics cards have less.
+pub const MODULE_BYTES: usize = 64 * 1024 * 1024;

@@ -16,6 +16,9 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// The attribute that holds a program's capabilities.
+const CAPABILITY: &[u8] = b"security.capability";
+
 /// What a walk left out of a tree although nothing in it was to be read. It does not make a result
 /// incomplete, and is known when the walk is over.
 #[derive(Clone, Default)]
@@ -109,6 +112,29 @@ impl Directory {
         OpenOptions::new().read(true).custom_flags(flags).open(self.host_path(path))
     }
 
+    /// A file's streams and the capabilities that it has, if any: they make it what no other
+    /// attribute does.
+    fn with_capabilities(&self, file: &FileEntry) -> Box<[Stream]> {
+        let mut streams = file.streams.to_vec();
+        let value = (file.kind == FileKind::File).then(|| self.capabilities(&file.path)).flatten();
+        if let Some(value) = value {
+            let name = StreamName::Xattr((*CAPABILITY).into());
+            streams.push(Stream {
+                name,
+                size: u64::try_from(value.len()).unwrap_or(0),
+                extents: Box::default(),
+            });
+        }
+        streams.into()
+    }
+
+    fn capabilities(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let mut value = [0u8; 64];
+        let name = std::ffi::OsStr::from_bytes(CAPABILITY);
+        let len = rustix::fs::lgetxattr(self.host_path(path), name, &mut value).ok()?;
+        value.get(..len).map(<[u8]>::to_vec)
+    }
+
     /// The entries of one directory, sorted by name.
     fn list(&self, path: &[u8]) -> Result<Vec<Box<[u8]>>> {
         let host = self.host_path(path);
@@ -161,7 +187,8 @@ impl Filesystem for Directory {
                 }
             } else {
                 let extents = self.extents(&path, &meta, address);
-                let file = describe(path, &meta, extents);
+                let mut file = describe(path, &meta, extents);
+                file.streams = self.with_capabilities(&file);
                 let taken = file.streams.iter().map(|stream| stream.size).sum();
                 address = address.saturating_add(taken);
                 visit(Ok(file));
@@ -178,6 +205,9 @@ impl Filesystem for Directory {
         if file.streams.get(stream).is_some_and(|s| s.name == StreamName::LinkTarget) {
             let target = std::fs::read_link(&host).map_err(|cause| unread(&file.path, cause))?;
             return Ok(Box::new(target.into_os_string().into_vec()));
+        }
+        if file.streams.get(stream).is_some_and(|s| matches!(s.name, StreamName::Xattr(_))) {
+            return Ok(Box::new(self.capabilities(&file.path).unwrap_or_default()));
         }
         let opened = self.file(&file.path).map_err(|cause| unread(&file.path, cause))?;
         let len = opened.metadata().map_err(|cause| unread(&file.path, cause))?.len();

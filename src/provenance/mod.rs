@@ -16,12 +16,14 @@ pub mod digest;
 mod dpkg;
 pub mod manifest;
 mod ndb;
+mod pip;
 pub mod rpm;
 
 use crate::bytes::{ReadAt, read_vec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits;
 use digest::{Algorithm, Digest};
+pub use pip::is_python;
 
 /// One thing that a package database says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +91,7 @@ pub enum Form {
 
 /// Every part of every database that is known.
 pub static DATABASES: &[Database] =
-    &[dpkg::DATABASE, rpm::TABLE, rpm::HASH, rpm::NDB, apk::DATABASE];
+    &[dpkg::DATABASE, rpm::TABLE, rpm::HASH, rpm::NDB, apk::DATABASE, pip::DATABASE];
 
 /// The database that a file is part of, by its path with or without a slash before it.
 pub fn database(path: &[u8]) -> Option<&'static Database> {

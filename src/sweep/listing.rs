@@ -225,8 +225,7 @@ fn keep(file: &mut FileEntry) -> bool {
     let worth = |stream: &Stream| match &stream.name {
         StreamName::Data | StreamName::LinkTarget => stream.size > 0,
         StreamName::Xattr(name) => {
-            let labels: [&[u8]; 4] =
-                [b"security.selinux", b"security.capability", b"security.ima", b"security.evm"];
+            let labels: [&[u8]; 3] = [b"security.selinux", b"security.ima", b"security.evm"];
             stream.size > 0 && !labels.contains(&&**name) && !name.starts_with(b"system.")
         }
     };

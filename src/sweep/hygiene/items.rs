@@ -20,8 +20,12 @@ pub(super) struct Item {
     pub(super) user: Option<&'static str>,
     /// Whether no secret at all may be there.
     pub(super) any_secret: bool,
+    /// Of the files, those whose names begin so are what every system has.
+    pub(super) usual: &'static [&'static str],
     /// What the configuration must not say: the file, and what it says.
     pub(super) setting: Option<fn(&Settings) -> Option<(Vec<u8>, String)>>,
+    /// Formats of volumes that must not be there.
+    pub(super) formats: &'static [&'static str],
 }
 
 const SHARED: &str = "aws-shared";
@@ -46,7 +50,9 @@ const fn item(
         rules: &[],
         user: None,
         any_secret: false,
+        usual: &[],
         setting: None,
+        formats: &[],
     }
 }
 
@@ -69,6 +75,14 @@ impl Item {
 
     const fn any_secret(self) -> Item {
         Item { any_secret: true, ..self }
+    }
+
+    const fn usual(self, usual: &'static [&'static str]) -> Item {
+        Item { usual, ..self }
+    }
+
+    const fn formats(self, formats: &'static [&'static str]) -> Item {
+        Item { formats, ..self }
     }
 
     const fn setting(self, judge: fn(&Settings) -> Option<(Vec<u8>, String)>) -> Item {
@@ -131,6 +145,24 @@ pub(super) static ITEMS: &[Item] = &[
             "etc/systemd/system/*.wants/pure-ftpd.service",
             "etc/systemd/system/*.wants/rsh.socket",
         ]),
+    item(
+        "AWS-11",
+        ("hygiene.aws_11", "AWS-11: services that start, to be looked at", Info),
+        &[SHARED, MARKET],
+    )
+    .paths(&[
+        "etc/systemd/system/multi-user.target.wants/*.service",
+        "etc/systemd/system/default.target.wants/*.service",
+        "etc/systemd/system/graphical.target.wants/*.service",
+        "etc/systemd/system/sockets.target.wants/*.socket",
+        "etc/rc2.d/S*",
+        "etc/rc3.d/S*",
+        "etc/rc5.d/S*",
+        "etc/xinetd.d/*",
+    ])
+    .usual(&USUAL),
+    item("AWS-11", ("hygiene.aws_11_port", "AWS-11: SSH listens on another port", Info), &[MARKET])
+        .setting(other_port),
     item("AWS-12", ("hygiene.aws_12", "AWS-12: logs are sent to others", Medium), &[SHARED])
         .paths(&[
             "etc/filebeat/filebeat.yml",
@@ -192,11 +224,56 @@ pub(super) static ITEMS: &[Item] = &[
     .paths(&["**/skip_cleanup_*", "**/perform_cleanup"])
     .least(0),
     item(
+        "AWS-20",
+        ("hygiene.aws_20", "AWS-20: Windows keeps what its preparation should have removed", High),
+        &[MARKET],
+    )
+    .paths(&["Windows/Panther/unattend.xml", "Windows/Panther/Unattend/*", "*nattend.xml"])
+    .rules(&["win."]),
+    item("AWS-20", ("hygiene.aws_20_logs", "AWS-20: Windows keeps its event logs", Low), &[MARKET])
+        .paths(&[
+            "Windows/System32/winevt/Logs/Security.evtx",
+            "Windows/System32/winevt/Logs/System.evtx",
+        ]),
+    item("AWS-20", ("hygiene.aws_20_sysprep", "AWS-20: Windows was not prepared", High), &[MARKET])
+        .setting(|settings| settings.not_prepared.clone()),
+    item(
         "AWS-21",
         ("hygiene.aws_21", "AWS-21: a system that is no longer maintained", High),
         &[MARKET],
     )
     .setting(out_of_date),
+    item("AWS-22", ("hygiene.aws_22", "AWS-22: what malware leaves", High), &[MARKET]).rules(&[
+        "persist.reverse_shell",
+        "persist.miner",
+        "persist.web_shell",
+        "persist.preload",
+        "integrity.changed_file",
+        "integrity.setuid_shell",
+        "integrity.stray_kernel_module",
+    ]),
+    item(
+        "AWS-23",
+        ("hygiene.aws_23", "AWS-23: a volume that is encrypted or of a format not allowed", Medium),
+        &[MARKET],
+    )
+    .formats(&[
+        "LUKS",
+        "BitLocker",
+        "btrfs",
+        "ZFS",
+        "Linux md",
+        "F2FS",
+        "JFS",
+        "ReiserFS",
+        "UFS",
+        "APFS",
+        "HFS+",
+        "ReFS",
+        "bcachefs",
+    ]),
+    item("AWS-23", ("hygiene.aws_23_bits", "AWS-23: a system of 32 bits", Medium), &[MARKET])
+        .setting(|settings| settings.narrow.clone()),
     item("AWS-24", ("hygiene.aws_24", "AWS-24: a way in for others", High), &[MARKET]).paths(&[
         "opt/teamviewer/**",
         "etc/anydesk/**",
@@ -235,6 +312,56 @@ fn root_login(settings: &Settings) -> Option<(Vec<u8>, String)> {
 fn passwords(settings: &Settings) -> Option<(Vec<u8>, String)> {
     let value = settings.ssh("passwordauthentication", "yes")?;
     (value != "no").then(|| (ssh_file(), format!("PasswordAuthentication {value}")))
+}
+
+/// Services that systems bring along, and those that AWS puts on its own.
+static USUAL: [&str; 41] = [
+    "acpid",
+    "amazon-",
+    "apparmor",
+    "apt-",
+    "atd",
+    "auditd",
+    "autofs",
+    "avahi-daemon.socket",
+    "chrony",
+    "cloud-",
+    "console-setup",
+    "cron",
+    "dbus",
+    "dnf-",
+    "dmesg",
+    "e2scrub",
+    "getty@",
+    "grub",
+    "hibinit-agent",
+    "irqbalance",
+    "kdump",
+    "libstoragemgmt",
+    "lvm2-",
+    "networkd-dispatcher",
+    "NetworkManager",
+    "ntp",
+    "open-vm-tools",
+    "policy-routes",
+    "remote-fs",
+    "rngd",
+    "rpcbind",
+    "rsyslog",
+    "secureboot-db",
+    "snap",
+    "ssh",
+    "sysstat",
+    "systemd-",
+    "ua-",
+    "ubuntu-",
+    "udisks2",
+    "unattended-upgrades",
+];
+
+fn other_port(settings: &Settings) -> Option<(Vec<u8>, String)> {
+    let port = settings.ssh("port", "22")?;
+    (port != "22").then(|| (ssh_file(), format!("Port {port}")))
 }
 
 /// Systems whose maintenance for everybody had ended when this list was made, November 2026: the

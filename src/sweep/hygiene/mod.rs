@@ -47,6 +47,16 @@ pub(super) fn check(
             }
         }
     }
+    for volume in &plan.volumes {
+        for item in &items {
+            let known = |format: &&str| volume.format.eq_ignore_ascii_case(format);
+            let at = plan.parts.iter().map(|part| part.locator(Area::Whole));
+            let mut at = at.filter(|at| at.to_string() == volume.locator);
+            if let Some(at) = at.next().filter(|_| item.formats.iter().any(known)) {
+                tell(item, at, &volume.format, &mut more);
+            }
+        }
+    }
     for item in &items {
         let broken = findings.iter().filter(|finding| item.forbids(finding));
         for place in broken.flat_map(|finding| &finding.places) {
@@ -65,7 +75,14 @@ fn by_path(part: &Part, file: &FileEntry, items: &[&'static Item], more: &mut Fi
     let data = file.streams.iter().find(|stream| stream.name == StreamName::Data);
     let size = data.map_or(0, |stream| stream.size);
     for item in items.iter().filter(|item| file.kind == FileKind::Link || size >= item.least) {
-        let fits = |name: &&[u8]| item.paths.iter().any(|glob| matches(plain(name), glob));
+        let fits = |name: &&[u8]| {
+            let name = plain(name);
+            let file = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+            // A name of an old start script begins with its number.
+            let file = file.strip_prefix(b"S").and_then(|rest| rest.get(2..)).unwrap_or(file);
+            let usual = item.usual.iter().any(|usual| file.starts_with(usual.as_bytes()));
+            !usual && item.paths.iter().any(|glob| matches(name, glob))
+        };
         if let Some(name) = names(file).find(fits) {
             let at = part.locator(Area::Path(name.into())).with_span(Run::new(0, size));
             tell(item, at, "", more);
@@ -142,6 +159,10 @@ pub(super) struct Settings {
     release: Vec<(String, String)>,
     /// Where logs are sent.
     remote_log: Option<(Vec<u8>, String)>,
+    /// That Windows was not generalised, where there is one.
+    not_prepared: Option<(Vec<u8>, String)>,
+    /// The shell, where it is a program of 32 bits.
+    narrow: Option<(Vec<u8>, String)>,
 }
 
 impl Settings {
@@ -165,6 +186,8 @@ impl Settings {
             let line = text.lines().find(|line| sends_away(line.trim()))?;
             Some((path, line.trim().to_owned()))
         });
+        settings.not_prepared = not_prepared(part);
+        settings.narrow = narrow(part);
         settings
     }
 
@@ -179,6 +202,29 @@ impl Settings {
         let value = self.release.iter().find(|(known, _)| known == name);
         value.map_or("", |(_, value)| value)
     }
+}
+
+/// A Windows without the mark that its preparation leaves.
+fn not_prepared(part: &Part) -> Option<(Vec<u8>, String)> {
+    let system = b"Windows/System32/config/SYSTEM";
+    let there = |path: &[u8]| part.with_file(&full(part, path), &mut |_| {});
+    let done = there(b"Windows/System32/Sysprep/Sysprep_succeeded.tag");
+    let what = "no Sysprep_succeeded.tag";
+    (there(system) && !done).then(|| (system.to_vec(), what.to_owned()))
+}
+
+/// A shell of 32 bits
+/// ([the class of an ELF file](https://refspecs.linuxfoundation.org/elf/gabi4+/ch4.eheader.html)).
+fn narrow(part: &Part) -> Option<(Vec<u8>, String)> {
+    let shells: [&[u8]; 4] = [b"usr/bin/bash", b"bin/bash", b"usr/bin/dash", b"bin/busybox"];
+    shells.into_iter().find_map(|path| {
+        let mut class = None;
+        part.with_file(&full(part, path), &mut |bytes| {
+            let head = crate::bytes::read_vec(bytes, 0, 5).unwrap_or_default();
+            class = head.strip_prefix(b"\x7fELF").and_then(<[u8]>::first).copied();
+        });
+        (class == Some(1)).then(|| (path.to_vec(), "ELF of 32 bits".to_owned()))
+    })
 }
 
 /// A path as the part has it, which is with a slash before it on a volume.

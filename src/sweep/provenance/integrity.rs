@@ -3,6 +3,7 @@
 
 use super::base::is_system;
 use super::judge::System;
+use super::special::{capabilities, module};
 use super::{data, file_of, is_regular};
 use crate::bytes::read_vec;
 use crate::coverage::Coverage;
@@ -13,6 +14,7 @@ use crate::locator::{Area, Printable};
 use crate::provenance::plain;
 use crate::run::Run;
 use crate::sweep::join::Findings;
+use crate::sweep::plan::Part;
 use std::collections::{BTreeMap, BTreeSet};
 
 const LOOK: &str = "Find out who changed it; if nobody knows, take the image for compromised. Reinstall the package, or build the image anew.";
@@ -58,6 +60,24 @@ static UNOWNED_MODULE: Rule = Rule {
     id: "integrity.unowned_kernel_module",
     title: "Kernel module that no package installed",
     severity: Severity::High,
+    rotate: REMOVE,
+};
+static STRAY_MODULE: Rule = Rule {
+    id: "integrity.stray_kernel_module",
+    title: "Kernel module outside the directories of kernels",
+    severity: Severity::High,
+    rotate: REMOVE,
+};
+static CAPABLE: Rule = Rule {
+    id: "integrity.capable_program",
+    title: "Program that no package installed and that gives whoever runs it capabilities",
+    severity: Severity::High,
+    rotate: REMOVE,
+};
+static CAPABLE_SHELL: Rule = Rule {
+    id: "integrity.capable_shell",
+    title: "Shell, interpreter or editor with capabilities that amount to root for everybody",
+    severity: Severity::Critical,
     rotate: REMOVE,
 };
 static ODD_PROGRAM: Rule = Rule {
@@ -114,8 +134,8 @@ pub(super) fn find(
             if *count <= limits::INTEGRITY_FINDINGS {
                 let package = owner.as_ref().map(|(_, package)| package.clone());
                 add(system, (file, owner.as_ref().map(|(status, _)| *status)), findings, {
-                    let mut found =
-                        described(rule, file).fact("package", package.unwrap_or_default());
+                    let found = described(rule, file).fact("package", package.unwrap_or_default());
+                    let mut found = special(part, file, found);
                     found.severity = severity;
                     found
                 });
@@ -139,12 +159,45 @@ pub(super) fn find(
         if let Some(rule) = out_of_place(path, (program, unowned), &kernels) {
             told(rule, rule.severity);
         }
+        if let Some((rule, severity)) = capable(part, file, unowned) {
+            told(rule, severity);
+        }
     }
     histories(system, findings);
     for (rule, count) in counts.into_iter().filter(|(_, n)| *n > limits::INTEGRITY_FINDINGS) {
         let what = format!("{count} files are {rule}; {} are told", limits::INTEGRITY_FINDINGS);
         coverage.remark(Some(part.locator(Area::Whole)), what);
     }
+}
+
+/// The rule against the capabilities of a file. Packages give theirs when they are installed, so
+/// that no database has them.
+fn capable(part: &Part, file: &FileEntry, unowned: bool) -> Option<(&'static Rule, Severity)> {
+    let path = plain(&file.path);
+    let known = capabilities(part, file).filter(|_| !in_container(path))?;
+    match (known.powerful.is_empty(), opens_a_shell(path), unowned) {
+        (false, true, _) => Some((&CAPABLE_SHELL, CAPABLE_SHELL.severity)),
+        (false, false, true) => Some((&CAPABLE, CAPABLE.severity)),
+        (true, _, true) => Some((&CAPABLE, Severity::Medium)),
+        (_, _, false) => None,
+    }
+}
+
+/// The match with what makes the file more than its bytes.
+fn special(part: &Part, file: &FileEntry, mut found: Match) -> Match {
+    if found.rule.id == CAPABLE.id || found.rule.id == CAPABLE_SHELL.id {
+        let known = capabilities(part, file);
+        let fact = |known: Option<String>| known.unwrap_or_default();
+        let powerful = fact(known.as_ref().map(|known| known.powerful.clone()));
+        found = found.fact("capabilities", powerful);
+        found = found.fact("capability_bits", fact(known.map(|known| known.all)));
+    }
+    let is_module = found.rule.id == UNOWNED_MODULE.id || found.rule.id == STRAY_MODULE.id;
+    if let Some(module) = is_module.then(|| module(part, file)).flatten() {
+        found = found.fact("signed", if module.signed { "yes" } else { "no" });
+        found = found.fact("kernel", module.kernel);
+    }
+    found
 }
 
 /// Histories that are links to what keeps nothing.
@@ -258,6 +311,9 @@ fn out_of_place(
     if !program {
         return None;
     }
+    if unowned && name.ends_with(b".ko") && kernel_of(path).is_none() {
+        return (!in_container(path) && !is_built(path)).then_some(&STRAY_MODULE);
+    }
     if unowned && folder.ends_with(b"/security") && is_pam(name) {
         return Some(&UNOWNED_PAM);
     }
@@ -270,6 +326,11 @@ fn out_of_place(
     let system = path.starts_with(b"usr/") || path.starts_with(b"etc/") || path.starts_with(b"lib");
     let never = path.starts_with(b"etc/") || path.starts_with(b"usr/share/") || (hidden && system);
     (odd || (unowned && never)).then_some(&ODD_PROGRAM)
+}
+
+/// Whether a path is one of the sources that modules are built from.
+fn is_built(path: &[u8]) -> bool {
+    path.starts_with(b"usr/src/") || path.starts_with(b"var/lib/dkms/")
 }
 
 /// Whether a file lies in what a container or a snap keeps, where other systems' programs are.
@@ -360,6 +421,8 @@ mod tests {
             ("lib/modules/6.1.0/kernel/x.ko.xz", false, true, Some(UNOWNED_MODULE.id)),
             ("lib/modules/6.1.0/updates/dkms/x.ko", false, true, None),
             ("lib/modules/6.9-own/kernel/x.ko", false, true, None),
+            ("root/x.ko", true, true, Some(STRAY_MODULE.id)),
+            ("var/lib/dkms/x/x.ko", true, true, None),
             ("tmp/.x/y", true, false, Some(ODD_PROGRAM.id)),
             ("etc/cron.d/x", true, true, Some(ODD_PROGRAM.id)),
             ("usr/share/x/y", true, false, None),

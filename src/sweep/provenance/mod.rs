@@ -6,6 +6,7 @@ mod boot;
 mod digests;
 mod integrity;
 mod judge;
+mod special;
 mod told;
 
 pub(super) use digests::Passing;
@@ -30,6 +31,9 @@ use told::Told;
 pub(super) struct Watch {
     /// What digests of files are taken by.
     algorithms: Vec<Algorithm>,
+    /// Whether an installer of Python packages has left its records: of their files alone they
+    /// tell, so that the others need no digest of that kind.
+    python: bool,
     /// Whether every file is digested whole.
     whole: bool,
     /// The live regular files by every name they have.
@@ -45,16 +49,18 @@ pub(super) fn watches(parts: &[Part], whole: bool) -> Vec<Watch> {
 
 impl Watch {
     fn new(part: &Part, whole: bool) -> Watch {
-        let mut algorithms = Vec::new();
+        let (mut algorithms, mut python) = (Vec::new(), false);
         for file in part.files.iter().filter(|file| is_regular(file)) {
-            if let Some(database) = names(file).find_map(provenance::database)
-                && !algorithms.contains(&database.algorithm)
-            {
-                algorithms.push(database.algorithm);
+            match names(file).find_map(provenance::database) {
+                Some(database) if database.name == "pip" => python = true,
+                Some(database) if !algorithms.contains(&database.algorithm) => {
+                    algorithms.push(database.algorithm);
+                }
+                _ => {}
             }
         }
         algorithms.sort_unstable();
-        Watch { algorithms, whole, ..Watch::default() }
+        Watch { algorithms, python, whole, ..Watch::default() }
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -68,7 +74,9 @@ impl Watch {
         if !self.algorithms.is_empty() && names(file).any(owned) {
             wanted.clone_from(&self.algorithms);
         }
-        if self.whole && !wanted.contains(&Algorithm::Sha256) {
+        let python = |name: &[u8]| provenance::is_python(provenance::plain(name));
+        let sha256 = self.whole || (self.python && names(file).any(python));
+        if sha256 && !wanted.contains(&Algorithm::Sha256) {
             wanted.push(Algorithm::Sha256);
         }
         wanted
