@@ -96,6 +96,15 @@ pub enum Change {
         /// What.
         found: Match,
     },
+    /// A text that was opened: it is searched and parsed as a file of that name.
+    View {
+        /// Where: the place of the ciphertext, and how it was opened.
+        at: Locator,
+        /// The name that parsers are chosen by.
+        name: Vec<u8>,
+        /// The text.
+        bytes: Vec<u8>,
+    },
 }
 
 /// What the nested views of one file may still cost.

@@ -8,6 +8,7 @@ use super::paths;
 use super::piece::{self, Piece};
 use super::service::quoted_words;
 use super::settings::{self, Judge, Name, Setting};
+use super::unlock;
 use super::yaml;
 use crate::blob::{Blob, Budget, Out};
 use crate::error::Result;
@@ -16,7 +17,7 @@ use crate::finding::{Grade, Rule, Severity};
 /// The parser.
 pub(super) const ARTIFACT: Artifact = Artifact { name: "ansible", applies, run };
 
-static SECRET: Rule = Rule {
+pub(super) static SECRET: Rule = Rule {
     id: "iac.ansible.secret",
     title: "Secret in an Ansible inventory or variable file",
     severity: Severity::High,
@@ -59,7 +60,7 @@ fn applies(blob: &Blob<'_>) -> bool {
 fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
     let text = Piece::whole(&blob.bytes);
     if text.bytes.starts_with(HEADER) {
-        vault(text, "", out);
+        vault((blob, text), "", out);
         return Ok(());
     }
     let judge = Judge { rule: &SECRET, grade: Grade::Strong, path: &blob.name };
@@ -69,7 +70,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     }
     let (leaves, result) = yaml::leaves(text);
     for leaf in leaves.iter().filter(|leaf| leaf.value.starts_with(HEADER)) {
-        vault(leaf.raw.trim(), &settings::dotted(&leaf.path), out);
+        vault((blob, leaf.raw.trim()), &settings::dotted(&leaf.path), out);
     }
     let settings: Vec<_> = settings::of_leaves(&leaves)
         .into_iter()
@@ -87,7 +88,7 @@ fn is_tree(path: &[u8], text: Piece<'_>) -> bool {
 }
 
 /// The ciphertext behind a header.
-fn vault(text: Piece<'_>, name: &str, out: &mut dyn FnMut(Out<'_>)) {
+fn vault((blob, text): (&Blob<'_>, Piece<'_>), name: &str, out: &mut dyn FnMut(Out<'_>)) {
     let Some((header, rest)) = text.split_once(b'\n') else { return };
     let end = rest.bytes.iter().position(|b| !b.is_ascii_hexdigit() && !b.is_ascii_whitespace());
     let body = rest.sub(0, end.unwrap_or(usize::MAX));
@@ -101,6 +102,7 @@ fn vault(text: Piece<'_>, name: &str, out: &mut dyn FnMut(Out<'_>)) {
         .fact("vault_id", label.text())
         .fact("protection", "encrypted")
         .fact("decrypts_with", "the vault's password (.vault_pass, vault_password_file)");
+    out(Out::Clue(unlock::locked(unlock::ANSIBLE_VALUE, &blob.at, body.bytes, &found)));
     out(Out::Match(found));
 }
 

@@ -79,7 +79,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
 
 fn decrypt(cpassword: &[u8]) -> Option<String> {
     let bytes = base64::decode(cpassword)?;
-    let plain = cipher::unpad(cipher::aes256_cbc(KEY, &bytes)?)?;
+    let plain = cipher::unpad(cipher::aes256_cbc(KEY, [0; 16], &bytes)?)?;
     cipher::utf16(&plain).filter(|plain| !plain.is_empty())
 }
 

@@ -7,6 +7,7 @@ use super::judge::{self, Kind};
 use super::paths;
 use super::piece::{self, Piece};
 use super::ssh;
+use super::unlock;
 use super::xml::{self, Part};
 use crate::blob::{Blob, Budget, Out};
 use crate::credential::{base64, pem};
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 /// The parser.
 pub(super) const ARTIFACT: Artifact = Artifact { name: "jenkins", applies, run };
 
-static CREDENTIAL: Rule = Rule {
+pub(super) static CREDENTIAL: Rule = Rule {
     id: "ci.jenkins.credential",
     title: "Credential in the store of Jenkins",
     severity: Severity::Critical,
@@ -80,8 +81,16 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     }
     let user = account_name(&blob.name);
     for value in values.iter().filter(|value| value.attribute.is_empty()) {
-        if let Some(found) = stored(value, &beside).or_else(|| account(value, &user)) {
+        if let Some(found) = stored(value, &beside) {
+            let sealed = unlock::locked(unlock::JENKINS_VALUE, &blob.at, value.raw.bytes, &found);
+            out(Out::Clue(sealed));
             out(Out::Match(found));
+        } else if let Some(found) = account(value, &user) {
+            out(Out::Match(found));
+        } else if let Some(older) = older(value, &beside) {
+            // Nothing but its key tells it from other text.
+            let text = value.raw.bytes;
+            out(Out::Clue(unlock::locked(unlock::JENKINS_VALUE, &blob.at, text, &older)));
         } else if pem::position(value.raw.bytes, 0, b"-----BEGIN ").is_some() {
             ssh::private_keys(&blob.name, value.raw, &mut |key| {
                 if let Out::Match(key) = key {
@@ -121,6 +130,18 @@ fn stored(value: &Part<'_>, beside: &Beside<'_>) -> Option<Match> {
         .fact("protection", "plaintext-equivalent")
         .fact("decrypts_with", "secrets/master.key and secrets/hudson.util.Secret");
     Some(described(found, value, beside))
+}
+
+/// What may be a value in the form before version 2: blocks in base64.
+fn older(value: &Part<'_>, beside: &Beside<'_>) -> Option<Match> {
+    let text = value.raw.bytes;
+    let digit = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+    if !(24..=8192).contains(&text.len()) || !text.iter().all(digit) {
+        return None;
+    }
+    let blocks = base64::decode(text)?.len().is_multiple_of(16);
+    let found = judge::found(&CREDENTIAL, Grade::Weak, Kind::Token, value.raw);
+    blocks.then(|| described(found, value, beside))
 }
 
 fn described(found: Match, value: &Part<'_>, beside: &Beside<'_>) -> Match {

@@ -7,12 +7,13 @@ use super::Artifact;
 use super::judge::{self, Kind};
 use super::paths;
 use super::piece::{self, Piece};
+use super::unlock;
 use super::yaml;
 use crate::blob::{Blob, Budget, Out};
 use crate::bytes;
 use crate::credential::der;
 use crate::error::{Error, Result};
-use crate::finding::{Grade, Rule, Severity};
+use crate::finding::{Grade, Match, Rule, Severity};
 use crate::limits;
 
 /// The parser of stores.
@@ -69,7 +70,7 @@ fn store(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Resul
         let found = judge::found(&KEYSTORE, Grade::Proven, Kind::Token, head)
             .fact("form", "pkcs12")
             .fact("encrypted", "yes");
-        out(Out::Match(found));
+        out(Out::Match(guessed(found, unlock::of_pkcs12(whole.bytes))));
     }
     Ok(())
 }
@@ -89,6 +90,7 @@ fn java(whole: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
     let form = if file.starts_with(JKS) { "jks" } else { "jceks" };
     let version = bytes::u32_be(file, 4)?;
     let count = bytes::u32_be(file, 8)?;
+    let password = if form == "jks" { unlock::of_java(file) } else { None };
     let mut at = 12;
     for _ in 0..count {
         let tag = bytes::u32_be(file, at)?;
@@ -112,7 +114,7 @@ fn java(whole: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
                         .fact("encrypted", "yes")
                         .fact("common_name", piece::text(name.as_bytes()))
                         .fact("created", days.and_then(piece::date).unwrap_or_default());
-                out(Out::Match(found));
+                out(Out::Match(guessed(found, password)));
             }
             2 => at = certificate(file, at, version)?.1,
             // A sealed object of Java's own serialisation, whose length is not told.
@@ -120,6 +122,15 @@ fn java(whole: Piece<'_>, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A store whose password is one that everybody tries is as good as open.
+fn guessed(mut found: Match, password: Option<&'static str>) -> Match {
+    let Some(password) = password else { return found };
+    found.severity = Severity::High;
+    found
+        .fact("protection", "plaintext-equivalent")
+        .fact("decrypts_with", format!("a usual password, \"{password}\""))
 }
 
 /// Start and end of the bytes behind a length, and what follows them.

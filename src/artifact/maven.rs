@@ -7,6 +7,7 @@ use super::judge::{self, Kind};
 use super::paths;
 use super::piece::{self, Piece};
 use super::store;
+use super::unlock;
 use super::xml::{self, Part};
 use crate::blob::{Blob, Budget, Out};
 use crate::credential::obscured;
@@ -16,7 +17,7 @@ use crate::finding::{Grade, Match, Rule, Severity};
 /// The parser.
 pub(super) const ARTIFACT: Artifact = Artifact { name: "maven settings", applies, run };
 
-static SERVER: Rule = Rule {
+pub(super) static SERVER: Rule = Rule {
     id: "maven.server",
     title: "Login for a Maven repository",
     severity: Severity::High,
@@ -43,9 +44,15 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     // The members of one server or proxy stand together.
     for block in values.chunk_by(|a, b| a.parent == b.parent) {
         for value in block.iter().filter(|value| !value.value.is_empty()) {
-            if let Some(found) = secret(value, block) {
-                out(Out::Match(found));
+            let Some(found) = secret(value, block) else { continue };
+            if found.rule.id == MASTER.id && found.grade == Grade::Proven {
+                let master = unlock::key(unlock::MAVEN_MASTER, &blob.at, found.subject.bytes());
+                out(Out::Clue(master));
+            } else if is_encrypted(&value.value) {
+                let kind = unlock::MAVEN_VALUE;
+                out(Out::Clue(unlock::locked(kind, &blob.at, &value.value, &found)));
             }
+            out(Out::Match(found));
         }
     }
     result
@@ -93,7 +100,7 @@ fn is_encrypted(value: &[u8]) -> bool {
 }
 
 /// What stands between `{` and `}`, whatever remark is around them.
-fn brackets(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn brackets(value: &[u8]) -> Option<&[u8]> {
     let start = value.iter().position(|&b| b == b'{')?;
     let rest = value.get(start + 1..)?;
     let inside = rest.get(..rest.iter().position(|&b| b == b'}')?)?;

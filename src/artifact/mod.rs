@@ -9,7 +9,9 @@ mod aws;
 mod aws_cache;
 mod azure;
 mod boot_log;
+mod browser;
 mod cargo;
+mod certificate;
 mod cfn;
 mod cifs;
 mod cipher;
@@ -34,6 +36,7 @@ mod gnupg;
 mod gpp;
 mod history;
 mod history_db;
+mod hive;
 mod htpasswd;
 mod ini;
 mod jenkins;
@@ -77,9 +80,11 @@ mod tokens;
 mod trust;
 mod unattend;
 mod unit;
+mod unlock;
 mod uri;
 mod vault;
 mod vpn;
+mod web_shell;
 mod whole;
 mod wireguard;
 mod xml;
@@ -137,7 +142,11 @@ pub static ARTIFACTS: &[Artifact] = &[
     azure::AGENT,
     azure::ARTIFACT,
     boot_log::ARTIFACT,
+    browser::CHROME,
+    browser::KEYS,
+    browser::LOGINS,
     cargo::ARTIFACT,
+    certificate::ARTIFACT,
     cfn::ARTIFACT,
     cifs::ARTIFACT,
     clients::ARTIFACT,
@@ -160,6 +169,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     gpp::ARTIFACT,
     history::ARTIFACT,
     history_db::ARTIFACT,
+    hive::ARTIFACT,
     htpasswd::ARTIFACT,
     jenkins::ARTIFACT,
     jvm::ARTIFACT,
@@ -203,9 +213,18 @@ pub static ARTIFACTS: &[Artifact] = &[
     vault::ARTIFACT,
     vpn::OPENVPN,
     vpn::TUNNEL,
+    web_shell::ARTIFACT,
     whole::ARTIFACT,
     wireguard::ARTIFACT,
 ];
 
 /// What puts together what parsers have seen in several files.
-pub static JOINS: &[Join] = &[layers::JOIN];
+pub static JOINS: &[Join] = &[
+    certificate::JOIN,
+    layers::JOIN,
+    unlock::ANSIBLE,
+    unlock::FIREFOX,
+    unlock::JENKINS,
+    unlock::MAVEN,
+    unlock::RAILS,
+];

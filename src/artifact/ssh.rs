@@ -1,10 +1,11 @@
 //! SSH and other private keys in files, and the public keys that may log in.
 
 use super::Artifact;
+use super::certificate;
 use super::judge;
 use super::paths;
 use super::piece::{self, Piece};
-use crate::blob::{Blob, Budget, Out};
+use crate::blob::{Blob, Budget, Clue, Out};
 use crate::credential::private_key::{self, PrivateKey};
 use crate::credential::{base64, known, openssh, pem, putty};
 use crate::error::Result;
@@ -31,6 +32,20 @@ static HOST: Rule = Rule {
     title: "SSH host key baked into the image",
     severity: Severity::High,
     rotate: "Delete /etc/ssh/ssh_host_* from the image so that each instance creates its own at first boot, and replace the keys of running instances.",
+};
+
+static AUTHORITY: Rule = Rule {
+    id: "ssh.private_key.ca",
+    title: "Key of an SSH certificate authority",
+    severity: Severity::Critical,
+    rotate: "Remove its public half from TrustedUserCAKeys and @cert-authority lines everywhere, and set up a new authority outside images: it lets anybody in anywhere.",
+};
+
+static CLUSTER: Rule = Rule {
+    id: "k8s.pki_key",
+    title: "Private key of a Kubernetes cluster",
+    severity: Severity::Critical,
+    rotate: "Renew the cluster's authority and every certificate it signed (kubeadm certs renew; a new CA for ca.key), and join the nodes anew.",
 };
 
 static FILE: Rule = Rule {
@@ -62,6 +77,7 @@ fn is_private(blob: &Blob<'_>) -> bool {
     let by_head = first.starts_with(putty::MAGIC)
         || (first.starts_with(BEGIN) && pem::position(first, 0, b"PRIVATE KEY").is_some());
     by_head
+        || is_der(&blob.bytes)
         || paths::under(&blob.name, ".ssh")
         || paths::ends_with_any(
             &blob.name,
@@ -78,13 +94,41 @@ fn is_private(blob: &Blob<'_>) -> bool {
         )
 }
 
+/// Whether it begins as a key in DER does: a sequence of two bytes' length, then the version or
+/// the algorithm that it is encrypted by.
+fn is_der(bytes: &[u8]) -> bool {
+    let ([0x30, 0x82, _, _, inner @ ..] | [0x30, 0x81, _, inner @ ..] | [0x30, _, inner @ ..]) =
+        bytes
+    else {
+        return false;
+    };
+    let version = matches!(inner, [2, 1, 0 | 1, 2 | 4 | 0x30, ..]);
+    let password: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
+    version || (inner.first() == Some(&0x30) && inner.get(2..13) == Some(password))
+}
+
 fn private(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<()> {
     let text = Piece::whole(&blob.bytes);
     if text.trim().bytes.starts_with(putty::MAGIC) {
         putty_file(&blob.name, text.trim(), out);
         return Ok(());
     }
-    private_keys(&blob.name, text, out);
+    if is_der(text.bytes) {
+        if let Some(key) = private_key::inspect_der(text.bytes) {
+            out(Out::Match(described(&blob.name, &FILE, Some(key), text).fact("encoding", "der")));
+        }
+        return Ok(());
+    }
+    private_keys(&blob.name, text, &mut |found| {
+        if let Out::Match(key) = &found
+            && let Some(print) = key.facts.get("fingerprint")
+        {
+            let (at, key) = (blob.at.clone(), print.as_bytes().into());
+            let value = Box::default();
+            out(Out::Clue(Clue { kind: certificate::KEY, at, key, value }));
+        }
+        out(found);
+    });
     Ok(())
 }
 
@@ -111,10 +155,26 @@ pub(super) fn private_key(path: &[u8], block: Piece<'_>) -> Option<Match> {
     let rule = match () {
         () if label.starts_with(b"PGP") => &PGP,
         () if host => &HOST,
+        () if label.starts_with(b"OPENSSH") && names_authority(path) => &AUTHORITY,
+        () if of_cluster(path) => &CLUSTER,
         () if ssh || file_named_id(path) => &USER,
         () => &FILE,
     };
     Some(described(path, rule, key, block))
+}
+
+/// Whether a key lies where Kubernetes keeps those of a cluster.
+fn of_cluster(path: &[u8]) -> bool {
+    let folders = ["kubernetes/pki", "kubelet/pki", "server/tls", "kubernetes/ssl", "etcd/ssl"];
+    folders.iter().any(|folder| paths::under(path, folder))
+}
+
+/// Whether a file is called as the key of an authority is.
+fn names_authority(path: &[u8]) -> bool {
+    let name = paths::file_name(path).to_ascii_lowercase();
+    let stem = name.split(|&byte| byte == b'.').next().unwrap_or_default();
+    let ends = [&b"_ca"[..], b"-ca", b"_ca_key", b"-ca-key"].iter().any(|end| stem.ends_with(end));
+    ends || matches!(stem, b"ca" | b"ca_key" | b"ca-key" | b"ssh_ca")
 }
 
 fn file_named_id(path: &[u8]) -> bool {

@@ -5,6 +5,7 @@ use super::Artifact;
 use super::judge::{self, Kind};
 use super::paths;
 use super::piece::Piece;
+use super::unlock;
 use crate::blob::{Blob, Budget, Out};
 use crate::error::Result;
 use crate::finding::{Grade, Rule, Severity};
@@ -54,6 +55,8 @@ struct Secret {
     kind: Kind,
     /// What it opens.
     opens: &'static str,
+    /// The clue under which it is tried on what it may open.
+    unlocks: Option<&'static str>,
 }
 
 const fn secret(
@@ -63,7 +66,13 @@ const fn secret(
     kind: Kind,
     opens: &'static str,
 ) -> Secret {
-    Secret { tails, rule, form, kind, opens }
+    Secret { tails, rule, form, kind, opens, unlocks: None }
+}
+
+impl Secret {
+    const fn unlocks(self, clue: &'static str) -> Secret {
+        Secret { unlocks: Some(clue), ..self }
+    }
 }
 
 static SECRETS: &[Secret] = &[
@@ -73,14 +82,16 @@ static SECRETS: &[Secret] = &[
         Form::Hex(32),
         Kind::Token,
         "config/credentials.yml.enc",
-    ),
+    )
+    .unlocks(unlock::RAILS_KEY),
     secret(
         &["config/credentials/*.key"],
         &OPENS,
         Form::Hex(32),
         Kind::Token,
         "the .yml.enc of the same name",
-    ),
+    )
+    .unlocks(unlock::RAILS_KEY),
     secret(
         &[
             ".vault_pass*",
@@ -102,21 +113,24 @@ static SECRETS: &[Secret] = &[
         Form::Line,
         Kind::Password,
         "Ansible vaults ($ANSIBLE_VAULT)",
-    ),
+    )
+    .unlocks(unlock::ANSIBLE_PASSWORD),
     secret(
         &["secrets/master.key"],
         &OPENS,
         Form::Hex(256),
         Kind::Token,
         "secrets/hudson.util.Secret, and with it credentials.xml",
-    ),
+    )
+    .unlocks(unlock::JENKINS_MASTER),
     secret(
         &["hudson.util.Secret"],
         &OPENS,
         Form::Bytes(16),
         Kind::Token,
         "credentials.xml, with secrets/master.key",
-    ),
+    )
+    .unlocks(unlock::JENKINS_SECRET),
     secret(
         &["splunk.secret"],
         &OPENS,
@@ -228,6 +242,7 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
             let found = judge::found(&ENCRYPTED, Grade::Strong, Kind::Token, text)
                 .fact("protection", "encrypted")
                 .fact("decrypts_with", "config/master.key or RAILS_MASTER_KEY");
+            out(Out::Clue(unlock::locked(unlock::RAILS_FILE, &blob.at, text.bytes, &found)));
             out(Out::Match(found));
         }
         return Ok(());
@@ -235,6 +250,9 @@ fn run(blob: &Blob<'_>, _: &mut Budget, out: &mut dyn FnMut(Out<'_>)) -> Result<
     let Some(secret) = of(&blob.name) else { return Ok(()) };
     if let Some(value) = value(secret.form, text) {
         let found = judge::found(secret.rule, Grade::Strong, secret.kind, value);
+        if let Some(clue) = secret.unlocks {
+            out(Out::Clue(unlock::key(clue, &blob.at, value.bytes)));
+        }
         out(Out::Match(found.fact("opens", secret.opens)));
     }
     Ok(())

@@ -7,6 +7,7 @@ pub mod base62;
 pub mod base64;
 pub mod bech32;
 pub mod bip39;
+pub mod certificate;
 pub mod crc;
 pub mod der;
 pub mod jwt;

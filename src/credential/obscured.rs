@@ -42,6 +42,11 @@ pub fn rclone(value: &[u8]) -> Option<Vec<u8>> {
 /// The master password behind the base64 of `settings-security.xml`: eight bytes of salt, the
 /// length of what is stuffed in at the end, and AES-128 in CBC mode.
 pub fn maven_master(value: &[u8]) -> Option<Vec<u8>> {
+    maven(MAVEN, value)
+}
+
+/// The same under another password: what `settings.xml` keeps under the master password.
+pub fn maven(password: &[u8], value: &[u8]) -> Option<Vec<u8>> {
     if value.len() > OBSCURED_BYTES {
         return None;
     }
@@ -49,7 +54,8 @@ pub fn maven_master(value: &[u8]) -> Option<Vec<u8>> {
     let (salt, rest) = bytes.split_first_chunk::<8>()?;
     let (&stuffed, rest) = rest.split_first()?;
     let body = rest.get(..rest.len().checked_sub(usize::from(stuffed))?)?;
-    let derived: [u8; 32] = Sha256::new().chain_update(MAVEN).chain_update(salt).finalize().into();
+    let derived: [u8; 32] =
+        Sha256::new().chain_update(password).chain_update(salt).finalize().into();
     let (key, mut before) = (derived.first_chunk::<16>()?, *derived.last_chunk::<16>()?);
     let cipher = Aes128::new(&(*key).into());
     let (blocks, rest) = body.as_chunks::<16>();

@@ -49,6 +49,22 @@ pub fn inspect(block: &[u8]) -> Option<PrivateKey> {
     }
 }
 
+/// What a key in DER says of itself, in any of the forms that stand behind the labels of PEM.
+pub fn inspect_der(der: &[u8]) -> Option<PrivateKey> {
+    let found = pkcs8(der).or_else(|| pkcs1(der)).or_else(|| sec1(der, None));
+    found.or_else(|| encrypted_pkcs8(der).filter(|_| is_password_based(der)))
+}
+
+/// Whether the algorithm of an `EncryptedPrivateKeyInfo` is one of PKCS#5 or PKCS#12.
+fn is_password_based(body: &[u8]) -> bool {
+    let oid =
+        Reader::new(body).sequence().and_then(|mut fields| fields.sequence()?.expect(der::OID));
+    oid.is_some_and(|oid| {
+        oid.starts_with(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5])
+            || oid.starts_with(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12])
+    })
+}
+
 /// A block of OpenSSL's own forms: its headers tell whether it is encrypted, and then nothing
 /// else can be read.
 fn legacy(

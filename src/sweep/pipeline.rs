@@ -1,6 +1,6 @@
 //! The whole pipeline on one page.
 
-use super::clues::join;
+use super::clues::{Joined, join};
 use super::cursor::Cursor;
 use super::plan::{self, Item, Plan, What};
 use super::provenance::{self, Asked, Judged, judge};
@@ -68,7 +68,16 @@ impl Planned {
 
         let Share { mut findings, mut coverage, clues, mut inventory } = all;
         tell_lost(&plan, &mut coverage);
-        join(&clues.finish(&mut coverage), &mut findings, &mut inventory);
+        let clues = clues.finish(&mut coverage);
+        join(
+            &clues,
+            &mut Joined {
+                engine: options.engine,
+                findings: &mut findings,
+                inventory: &mut inventory,
+                coverage: &mut coverage,
+            },
+        );
         let mut findings = findings.finish(&mut coverage);
         let Judged { packages, base } =
             judge(&plan, (options, asked), &mut findings, &mut coverage);

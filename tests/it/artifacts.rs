@@ -73,6 +73,22 @@ fn unhex(text: &str) -> Vec<u8> {
     pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
 }
 
+/// The passwords of the files that a script made: see `testdata/artifacts/server/make-made.sh`.
+fn sha(seed: &str) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(seed.as_bytes());
+    digest.iter().take(10).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Their tokens.
+fn word(seed: &str) -> String {
+    use sha2::Digest as _;
+    padded(&sha2::Sha256::digest(seed.as_bytes())).chars().take(40).collect()
+}
+
 /// A `.mylogin.cnf` of lines that `|` separates, as `mysql_config_editor` writes it.
 fn mylogin(lines: &str) -> Vec<u8> {
     let mut file = vec![0; 4];
@@ -141,6 +157,8 @@ fn generate(call: &str) -> Vec<u8> {
     let args: Vec<&str> = rest.split(' ').collect();
     let alphabet: &[u8] = match name {
         "hex" => b"0123456789abcdef",
+        "sha" => return sha(rest).into_bytes(),
+        "word" => return word(rest).into_bytes(),
         "upper" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
         "alnum" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
         "b64" => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
@@ -179,7 +197,7 @@ fn generate(call: &str) -> Vec<u8> {
 }
 
 /// The template with every `@{…}` replaced, the innermost first.
-fn expand(template: &str) -> Vec<u8> {
+pub(crate) fn expand(template: &str) -> Vec<u8> {
     let mut text = template.as_bytes().to_vec();
     while let Some(start) = text.windows(2).rposition(|w| w == b"@{") {
         let end = start + text[start..].iter().position(|&b| b == b'}').unwrap();
@@ -257,14 +275,14 @@ fn listing(found: &[(String, Vec<u8>, Match)]) -> Vec<String> {
     lines
 }
 
-struct Case {
+pub(crate) struct Case {
     file: String,
-    path: String,
-    content: Vec<u8>,
+    pub(crate) path: String,
+    pub(crate) content: Vec<u8>,
     expected: Vec<String>,
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/artifacts");
     let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.sort();

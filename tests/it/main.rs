@@ -40,6 +40,7 @@ mod provenance;
 mod remediate;
 mod reports;
 mod rules;
+mod server;
 mod signatures;
 mod tidy;
 mod volumes;

@@ -58,7 +58,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ext4_view", &["filesystem/ext"]),
     ("fatfs", &["filesystem/fat"]),
     ("indicatif", &["cli"]),
-    ("sha1", &["content/git", "provenance"]),
+    ("sha1", &["content/git", "provenance", "artifact/unlock"]),
     ("lzma_rust2", &["content"]),
     ("md5", &["provenance"]),
     ("yara_x", &["detect/yara.rs"]),

@@ -48,7 +48,7 @@ fn told(mut clues: Vec<Clue>, at: &str) -> String {
             assert_eq!(there, at);
             facts.push(format!("{name}={value}"));
         }
-        Change::Match { .. } => panic!("layers find nothing"),
+        Change::Match { .. } | Change::View { .. } => panic!("layers find nothing"),
     });
     facts.join("; ")
 }
