@@ -98,7 +98,7 @@ fn swept(target: Target) -> Outcome {
         cross_check: false,
         progress: &Progress::default(),
     };
-    sweep_with(target, &options, &Asked { base: None, hygiene: &PROFILES })
+    sweep_with(target, &options, &Asked { hygiene: &PROFILES, ..Asked::default() })
 }
 
 /// Whether a finding is what a row asks for.
