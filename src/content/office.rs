@@ -105,7 +105,7 @@ impl<'a> Text<'a> {
                 let meant = meant(&self.name);
                 let mut buf = [0; 4];
                 self.ready
-                    .extend(meant.map(|c| c.encode_utf8(&mut buf).as_bytes()).unwrap_or(b"?"));
+                    .extend(meant.map_or(b"?".as_slice(), |c| c.encode_utf8(&mut buf).as_bytes()));
             }
             // What is none stands for itself.
             (Inside::Entity, _) if byte == b'<' || self.name.len() >= NAME_BYTES => {

@@ -162,7 +162,9 @@ fn run(plan: &Plan, options: &Options<'_>, again: bool, all: &mut Share<'_>) {
             worker.finish()
         });
         drop(stop);
-        shares.into_iter().for_each(|share| all.merge(share));
+        for share in shares {
+            all.merge(share);
+        }
         drop(ahead.join());
     });
 }

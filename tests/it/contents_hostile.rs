@@ -114,7 +114,7 @@ fn gzip_quine() -> Vec<u8> {
     let head = b"\x1f\x8b\x08\x08\0\0\0\0\0\xffq.gz\0";
     let make = |crc: u32, len: u32| {
         let end = [crc.to_le_bytes(), len.to_le_bytes()].concat();
-        program(head, repeat(20, &[10, 10], false), repeat(18, &[9, 9], false), &end)
+        program(head, &repeat(20, &[10, 10], false), repeat(18, &[9, 9], false), &end)
     };
     with_own_checksum(make)
 }
@@ -134,18 +134,18 @@ fn zip_quine() -> Vec<u8> {
         end.extend([directory.to_le_bytes(), at.to_le_bytes()].concat());
         end.extend([0; 2]);
         let whole = u32::try_from(end.len() + 9).unwrap();
-        program(&head, repeat(65, &[65], true), repeat(whole, &[whole], false), &end)
+        program(&head, &repeat(65, &[65], true), repeat(whole, &[whole], false), &end)
     };
     with_own_checksum(make)
 }
 
 /// The file that prints itself: between the ends, opcodes of five bytes that print the bytes that
 /// follow (`l`) or repeat those before (`r`). What one prints, the next ones are.
-fn program(head: &[u8], r_head: Vec<bool>, mut r_end: Vec<bool>, end: &[u8]) -> Vec<u8> {
+fn program(head: &[u8], r_head: &[bool], mut r_end: Vec<bool>, end: &[u8]) -> Vec<u8> {
     let l = |len: usize| stored(u16::try_from(len).unwrap());
     let head_and_one = [head, &l(head.len() + 5)].concat();
     let (l0, l1, l4, r4) = (l(0), l(5), l(20), bytes(&repeat(20, &[10, 10], false)));
-    let r_head = bytes(&r_head);
+    let r_head = bytes(r_head);
     // The end of the program and of the file, printed once as it is and once repeated.
     r_end.extend([true, false, false]);
     let tail = [&bytes(&r_end), b"\0\0\xff\xff".as_slice(), end].concat();
@@ -196,14 +196,15 @@ fn repeat(distance: u32, lengths: &[u32], filled: bool) -> Vec<bool> {
     for length in lengths {
         // Four lengths share the extra bits from 11 on, as two distances do from 5 on.
         let extra = if *length < 11 { 0 } else { (length - 3).ilog2() - 2 };
-        let code = if extra == 0 { length + 254 } else { 257 + 4 * extra + (length - 3 >> extra) };
+        let code =
+            if extra == 0 { length + 254 } else { 257 + 4 * extra + ((length - 3) >> extra) };
         match code {
             ..280 => high_first(code - 256, 7, &mut bits),
             _ => high_first(code - 280 + 192, 8, &mut bits),
         }
         low_first((length - 3) & ((1 << extra) - 1), extra, &mut bits);
         let extra = (distance - 1).ilog2() - 1;
-        high_first(2 * extra + (distance - 1 >> extra), 5, &mut bits);
+        high_first(2 * extra + ((distance - 1) >> extra), 5, &mut bits);
         low_first((distance - 1) & ((1 << extra) - 1), extra, &mut bits);
     }
     high_first(0, 7, &mut bits);

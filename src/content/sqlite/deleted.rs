@@ -49,17 +49,14 @@ pub(super) fn values(bytes: &[u8], known: Known) -> Vec<Left> {
     while at < bytes.len() {
         let fresh = || torn_at(bytes, at.checked_add(lost?)?..bytes.len(), known);
         let record = cell(bytes, at, known).or_else(fresh).or_else(|| freed(bytes, at, known));
-        match record.filter(|(_, end)| *end > at) {
-            Some((values, end)) => {
-                found.extend(values);
-                at = end;
-                // What was freed before and joined to it.
-                lost = known.cut.then_some(LOST);
-            }
-            None => {
-                at = at.saturating_add(1);
-                lost = None;
-            }
+        if let Some((values, end)) = record.filter(|(_, end)| *end > at) {
+            found.extend(values);
+            at = end;
+            // What was freed before and joined to it.
+            lost = known.cut.then_some(LOST);
+        } else {
+            at = at.saturating_add(1);
+            lost = None;
         }
     }
     found

@@ -114,7 +114,7 @@ impl<'a, 'o> Reader<'a, 'o> {
                 Err(error) => self.note(Err(error)),
             }
         }
-        Ok(self.counted - before)
+        Ok(self.counted.saturating_sub(before))
     }
 
     /// The rows of one page of a tree, and what was deleted from it.
