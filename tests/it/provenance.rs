@@ -483,7 +483,7 @@ fn deep_debootstrap() {
     };
     let outcome = tree.swept(&[]);
     let known = packages(&outcome);
-    assert!(known.packages > 80 && known.verified > 5000, "{known:?}");
+    assert!(known.packages > 80 && known.verified > 4000 && known.unverified == 0, "{known:?}");
     assert_eq!(known.changed_files, Vec::<String>::new());
     let noise: Vec<_> = outcome
         .findings
