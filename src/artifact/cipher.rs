@@ -229,7 +229,7 @@ mod tests {
     fn known_answers_of_derived_keys() {
         let key = pbkdf2_sha256(b"passwd", b"salt", 1, 64);
         assert_eq!(key.first_chunk(), Some(&[0x55, 0xac, 0x04, 0x6e]));
-        assert_eq!(key.last_chunk(), Some(&[0x1a, 0x39, 0x17, 0x83]));
+        assert_eq!(key.last_chunk(), Some(&[0xd3, 0xa1, 0x97, 0x83]));
         let key = std::array::from_fn(|n| u8::try_from(n).unwrap());
         let nonce = std::array::from_fn(|n| u8::try_from(n).unwrap());
         let sealed = [

@@ -182,6 +182,10 @@ fn jsp(lower: &[u8]) -> Option<Sign> {
 fn asp(lower: &[u8]) -> Option<Sign> {
     for runner in [&b"eval"[..], b"execute", b"executeglobal"] {
         for at in memmem::find_iter(lower, runner) {
+            let before = at.checked_sub(1).and_then(|at| lower.get(at));
+            if before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+                continue;
+            }
             let behind = lower.get(at.saturating_add(runner.len())..).unwrap_or_default();
             let argument = behind.trim_ascii_start();
             let argument = argument.strip_prefix(b"(").unwrap_or(argument).trim_ascii_start();
