@@ -1,7 +1,7 @@
 //! Judgement that all parsers share: which names mean a secret, and which values are stand-ins.
 
 use super::piece::Piece;
-use crate::credential::known;
+use crate::credential::{known, stand_in};
 use crate::finding::{Grade, Harmless, Match, Rule, Secret, Severity, Subject};
 use crate::run::Run;
 
@@ -229,6 +229,9 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let double = value.starts_with(b"__") && value.ends_with(b"__");
     let lower = String::from_utf8_lossy(value).to_ascii_lowercase();
     wrapped
+        || stand_in::is_masked(value)
+        || stand_in::is_to_be_filled_in(value)
+        || stand_in::is_kept_elsewhere(value)
         || variable
         || percent
         || double
@@ -324,6 +327,11 @@ mod tests {
             "__PW__",
             "%FEED_PAT%",
             "put_token_here",
+            "glpat-********************",
+            "napi_0000000000000000000000000000",
+            "sqp_<token>",
+            "change-me-in-production",
+            "op://vault/item/password",
         ] {
             assert!(is_placeholder(value.as_bytes()), "{value}");
         }

@@ -87,6 +87,7 @@ mod vpn;
 mod web_shell;
 mod whole;
 mod wireguard;
+mod workload;
 mod xml;
 mod yaml;
 
@@ -216,6 +217,7 @@ pub static ARTIFACTS: &[Artifact] = &[
     web_shell::ARTIFACT,
     whole::ARTIFACT,
     wireguard::ARTIFACT,
+    workload::ARTIFACT,
 ];
 
 /// What puts together what parsers have seen in several files.

@@ -81,17 +81,34 @@ pub(super) struct Setting<'a> {
 /// The scalars of a document.
 pub(super) fn of_leaves<'a>(leaves: &'a [Leaf<'a>]) -> Vec<Setting<'a>> {
     let mut groups: HashMap<&[Step<'_>], usize> = HashMap::new();
+    let names = item_names(leaves);
     leaves
         .iter()
         .map(|leaf| {
-            let parent = leaf.path.split_last().map_or(&[][..], |(_, parent)| parent);
+            let parent = parent(leaf);
             let next = groups.len();
             let group = *groups.entry(parent).or_insert(next);
             let name = Name::Path(&leaf.path);
             let plain = Setting { group, name, value: &leaf.value, raw: leaf.raw, kind: None };
-            variable(leaf, group).unwrap_or(plain)
+            let named = names.get(parent).filter(|_| matches!(leaf.key(), b"value" | b"Value"));
+            let named = named.map(|name| Setting { name: Name::Text(*name), ..plain });
+            named.or_else(|| variable(leaf, group)).unwrap_or(plain)
         })
         .collect()
+}
+
+fn parent<'l, 'a>(leaf: &'l Leaf<'a>) -> &'l [Step<'a>] {
+    leaf.path.split_last().map_or(&[][..], |(_, parent)| parent)
+}
+
+/// The names of items that are a `name` or `key` and a `value`, as container definitions list
+/// their variables.
+fn item_names<'l, 'a>(leaves: &'l [Leaf<'a>]) -> HashMap<&'l [Step<'a>], Piece<'a>> {
+    let is_name = |leaf: &&Leaf<'_>| {
+        matches!(leaf.key(), b"name" | b"Name" | b"key" | b"Key")
+            && matches!(parent(leaf).last(), Some(Step::Item(_)))
+    };
+    leaves.iter().filter(is_name).map(|leaf| (parent(leaf), leaf.raw)).collect()
 }
 
 /// An item `NAME=value` of a list of environment variables.
@@ -224,10 +241,18 @@ fn one(judge: Judge<'_>, setting: &Setting<'_>, found: &mut dyn FnMut(Match)) {
     if judge::is_expansion(setting.value) || is_filled_in(setting.value) {
         secret.harmless = Some(Harmless::Placeholder);
     }
-    if setting.value.starts_with(b"ENC(") || setting.value.starts_with(b"ENC[") {
-        secret = judge::at_most(secret, Severity::Medium).fact("encrypted", "yes");
+    if is_encrypted(setting.value) {
+        secret = judge::at_most(secret, Severity::Low).fact("encrypted", "yes");
     }
     found(secret);
+}
+
+/// Whether a value is the ciphertext of [Jasypt](http://www.jasypt.org/encrypting-configuration.html),
+/// SOPS, eyaml or
+/// [Spring Cloud Config](https://docs.spring.io/spring-cloud-config/reference/server/encryption-and-decryption.html):
+/// it opens nothing without a key that stands elsewhere.
+fn is_encrypted(value: &[u8]) -> bool {
+    [&b"ENC("[..], b"ENC[", b"{cipher}"].iter().any(|head| value.starts_with(head))
 }
 
 /// Whether a value names where the secret lies instead of being it.

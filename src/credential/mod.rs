@@ -18,3 +18,4 @@ pub mod pem;
 pub mod pgp;
 pub mod private_key;
 pub mod putty;
+pub mod stand_in;

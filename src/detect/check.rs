@@ -1,8 +1,9 @@
 //! Checks of a secret's own characters: alphabet, entropy, variety, and whether it stands in for a
 //! secret instead of being one.
 
+use super::shape;
 use super::structure::Structure;
-use crate::credential::{base64, known};
+use crate::credential::{base64, known, stand_in};
 use crate::finding::Harmless;
 
 /// What a secret's characters must be like.
@@ -269,6 +270,10 @@ pub(super) fn harmless(secret: &[u8], body: &[u8], is_password: bool) -> Option<
         || is_password && is_stand_in_password(&lower)
         || decoded.is_some_and(|text| is_stand_in_password(&text.to_ascii_lowercase()))
         || is_reference(secret)
+        || stand_in::is_masked(body)
+        || stand_in::is_to_be_filled_in(secret)
+        || stand_in::is_kept_elsewhere(secret)
+        || !is_password && body.len() < secret.len() && shape::is_words(body)
         || is_monotone(body)
         || is_sequence(body);
     example(secret, body).or(stands_in.then_some(Harmless::Placeholder))

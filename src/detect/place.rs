@@ -280,8 +280,9 @@ pub(super) fn words(name: &[u8]) -> Vec<String> {
 fn opens_nothing(bytes: &[u8], name: &Range<usize>) -> bool {
     // `arn:aws:secretsmanager:eu-west-1:123456789012:secret:name`; `db:password=` is none.
     let value = bytes.get(name.clone()).unwrap_or_default();
-    let in_arn = bytes.get(..name.start).is_some_and(|before| before.ends_with(b":"))
-        && bytes.get(name.end) == Some(&b':');
+    // But `$env:TOKEN` and `auth:token` are names.
+    let line = bytes.get(line_start(bytes, name.start)..name.start).unwrap_or_default();
+    let in_arn = line.ends_with(b":") && line.windows(4).any(|at| at == b"arn:");
     let words = words(value);
     let other_pass =
         words.last().is_some_and(|word| word.ends_with("pass") && !PASSES.contains(&word.as_str()));

@@ -69,6 +69,20 @@ pub(super) fn shape(value: &[u8]) -> Shape {
     }
 }
 
+/// Least length of a body that words alone make.
+const WORDS_BYTES: usize = 16;
+
+/// Whether words and what joins them make up nearly all of what follows a token's prefix:
+/// `glpat-signal-copper-silver`. Chance does not write that.
+pub(super) fn is_words(body: &[u8]) -> bool {
+    // Capitals and digits are more than half of what a generator writes.
+    let mixed = body.iter().filter(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).count();
+    body.len() >= WORDS_BYTES
+        && body.iter().any(|byte| matches!(byte, b'-' | b'_'))
+        && mixed.saturating_mul(5) <= body.len()
+        && known_characters(body).saturating_mul(100) >= body.len().saturating_mul(85)
+}
+
 /// Eight, four, four, four and twelve hexadecimal digits.
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     let mut parts = value.split(|byte| *byte == b'-');
@@ -149,6 +163,17 @@ fn is_common(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_behind_a_prefix_are_told_from_tokens() {
+        for body in ["signal-copper_silver", "winter_sunset-anchor-dragon-meadow_m"] {
+            assert!(is_words(body.as_bytes()), "{body}");
+        }
+        for body in ["Sg-AbCdEfGhIjKlMnOp", "qwxz-vkjhq_zxwvb", "signal-copper-9f3a", "short-word"]
+        {
+            assert!(!is_words(body.as_bytes()), "{body}");
+        }
+    }
 
     #[test]
     fn words_are_told_from_noise() {
