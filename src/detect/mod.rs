@@ -10,6 +10,7 @@ pub mod class;
 pub mod encoding;
 mod examiner;
 pub mod example;
+mod filter;
 pub mod import;
 pub mod lint;
 mod pair;
@@ -404,19 +405,17 @@ fn patterns(signatures: &[Signature], by_literal: bool) -> Result<(Vec<Pattern>,
     for (number, signature) in signatures.iter().enumerate() {
         let owner = u32::try_from(owners.len()).unwrap_or(u32::MAX);
         owners.push(Owner { signature: number });
-        let literal = |anchor: &Anchor| -> Vec<ByteSet> {
-            let class = if anchor.ignore_case { ByteSet::either_case } else { ByteSet::of };
-            anchor.text.iter().map(|byte| class(*byte)).collect()
-        };
-        let literals: Vec<Vec<ByteSet>> = signature.anchors.iter().map(literal).collect();
+        let literals: Vec<Vec<ByteSet>> = signature.anchors.iter().map(Anchor::classes).collect();
         let surrounded = if by_literal {
             literals.into_iter().map(|classes| Surrounded { classes, before: 0 }).collect()
         } else {
             sieve::pattern::surrounded(&signature.parse()?, &literals, signature.back == 0)
         };
+        let edge = signature.starts_at_edge() && !by_literal;
         patterns.extend(surrounded.into_iter().map(|Surrounded { classes, before }| Pattern {
             classes,
             before,
+            edge,
             owner,
         }));
     }

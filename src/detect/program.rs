@@ -27,7 +27,7 @@ pub(super) const SLOTS: usize = 32;
 const LONG_RUN: u32 = 64;
 
 /// The bytes of a text signature.
-const TEXT: ByteSet = ByteSet::range(b' ', b'~').with(b'\t');
+pub(super) const TEXT: ByteSet = ByteSet::range(b' ', b'~').with(b'\t');
 
 /// A pattern as instructions.
 pub(super) struct Program {

@@ -36,10 +36,11 @@ pub(super) struct Effort {
     compared: usize,
 }
 
-/// What a look at the boundary, what is behind an anchor, a program, an expression, the groups of an expression and a
+/// What a look at the boundary, a filter, what is behind an anchor, a program, an expression, the groups of an expression and a
 /// judgement cost besides the bytes they look at, in steps; and how many steps a byte is for the
 /// latter two. Chosen so that the benchmark's hostile texts cost about the same for each step.
 const BOUNDARY_STEPS: usize = 48;
+const FILTER_STEPS: usize = 16;
 const TAIL_STEPS: usize = 48;
 const PROGRAM_STEPS: usize = 96;
 const REGEX_STEPS: usize = 1024;
@@ -72,7 +73,7 @@ pub(super) fn verify(
     at: usize,
     effort: &mut Effort,
 ) -> Option<Place> {
-    if signature.starts_with_secret && !left_is_free(signature, bytes, at) {
+    if signature.starts_at_edge() && !left_is_free(signature, bytes, at) {
         effort.spend(BOUNDARY_STEPS);
         return None;
     }
@@ -98,6 +99,14 @@ pub(super) fn verify(
 }
 
 fn search(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) -> Option<Place> {
+    if let Some(filter) = signature.filter() {
+        effort.spend(FILTER_STEPS);
+        if !filter.lets_pass(bytes, at, &mut effort.steps) {
+            #[cfg(debug_assertions)]
+            assert_none(signature, bytes, at, effort);
+            return None;
+        }
+    }
     // Before the anchor a match may begin at many places; behind it there is but one way to go on.
     if 0 < signature.back && !goes_on(signature, bytes, at, effort) {
         return None;
@@ -117,6 +126,17 @@ fn search(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) -
         assert_eq!(found, expected, "program and expression of {} differ", signature.rule.id);
     }
     found
+}
+
+/// Where a filter says no, the expression must find nothing.
+#[cfg(debug_assertions)]
+fn assert_none(signature: &Signature, bytes: &[u8], at: usize, effort: &mut Effort) {
+    if effort.compared < COMPARED_BYTES {
+        let mut other = Effort::default();
+        let found = search_regex(signature, bytes, at, &mut other);
+        effort.compared += other.steps;
+        assert!(found.is_none(), "the filter of {} is too strict", signature.rule.id);
+    }
 }
 
 /// Whether what stands behind the anchor at `at` is what every match has there.

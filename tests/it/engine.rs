@@ -181,6 +181,22 @@ fn every_example_is_found_wherever_a_buffer_ends() {
     }
 }
 
+/// Inside a run of one letter most tokens cannot begin, and the sieve passes over it.
+#[test]
+fn runs_of_one_letter_hide_nothing() {
+    let examples: Vec<String> =
+        examples().into_iter().filter(|example| example.contains("AAAA")).collect();
+    assert!(!examples.is_empty());
+    for example in &examples {
+        for lead in ["%AA", "\\u00AA", "\\u00aa", "x", "A", "=", "\n", "\\n"] {
+            for run in [0, 3, 7, 8, 9, 100] {
+                let text = format!("{}{lead}{}{example}", "a".repeat(200), "A".repeat(run));
+                compare(text.as_bytes(), usize::MAX, &format!("{run} letters behind {lead:?}"));
+            }
+        }
+    }
+}
+
 /// Many megabytes, in pieces of a quarter; the seed of a piece that differs is told. A gigabyte
 /// (`AMISWEEP_CORPUS_MIB=1024`) takes a quarter of an hour on two cores, so CI looks at a part of it.
 #[test]

@@ -182,7 +182,7 @@ fn cheapest(buckets: &[Bucket], window: &[u128; WINDOW], shares: &Shares) -> usi
 }
 
 fn dealt(windows: &[[ByteSet; WINDOW]], shape: Shape, groups: usize) -> Vec<Bucket> {
-    let shares = Shares::new(shape, &Frequency::new());
+    let shares = Shares::new(shape, &Frequency::of_text());
     let mut cells: Vec<[u128; WINDOW]> =
         windows.iter().map(|window| window.map(|class| shape.cells(class))).collect();
     cells.sort_unstable();

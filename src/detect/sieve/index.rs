@@ -62,11 +62,52 @@ struct Slot {
     key: u32,
     from: u32,
     to: u32,
+    /// What any of the windows has beside it.
+    beside: Beside,
+}
+
+/// A window, and the number it is known by.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) number: u32,
+    pub(super) window: [ByteSet; WINDOW],
+    pub(super) beside: Beside,
+}
+
+/// What stands before four bytes and behind them, as a bit for the last five bits of each byte: a
+/// look at two words spares that at all windows of common words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Beside {
+    before: u32,
+    behind: u32,
+}
+
+impl Beside {
+    /// What the classes before a window and behind it have; where the pattern has none, anything.
+    pub(super) fn of_classes(before: Option<ByteSet>, behind: Option<ByteSet>) -> Beside {
+        let bits = |set: ByteSet| set.bytes().fold(0, |bits, byte| bits | bit(byte));
+        Beside { before: before.map_or(u32::MAX, bits), behind: behind.map_or(u32::MAX, bits) }
+    }
+
+    /// Whether it has these bytes. No branches: they would be guessed wrong too often.
+    #[inline]
+    fn has(self, before: u8, behind: u8) -> bool {
+        (self.before & bit(before) != 0) & (self.behind & bit(behind) != 0)
+    }
+
+    fn with(self, other: Beside) -> Beside {
+        Beside { before: self.before | other.before, behind: self.behind | other.behind }
+    }
+}
+
+#[inline]
+fn bit(byte: u8) -> u32 {
+    1 << (byte & 31)
 }
 
 impl<const WORDS: usize> Index<WORDS> {
     /// The index of windows given with their numbers.
-    pub(super) fn new(windows: &[(u32, [ByteSet; WINDOW])]) -> Index<WORDS> {
+    pub(super) fn new(windows: &[Member]) -> Index<WORDS> {
         let mut entries = expanded(windows);
         entries.sort_unstable();
         entries.dedup();
@@ -75,7 +116,8 @@ impl<const WORDS: usize> Index<WORDS> {
         let mut slots = vec![Slot::default(); (2 * keys().count()).next_power_of_two().max(2)];
         let mut from = 0;
         for members in keys() {
-            let Some((key, _)) = members.first() else { continue };
+            let Some((key, ..)) = members.first() else { continue };
+            let beside = members.iter().fold(Beside::default(), |all, (.., one)| all.with(*one));
             let hash = hash(*key);
             let bit = |from: u32| (1 << 31) >> (hash >> from & 31);
             bitmap[word::<WORDS>(hash)] |= bit(FIRST_BIT) | bit(SECOND_BIT);
@@ -84,16 +126,40 @@ impl<const WORDS: usize> Index<WORDS> {
             let (before, behind) = slots.split_at_mut(first);
             let mut all = behind.iter_mut().chain(before);
             if let Some(free) = all.find(|slot| slot.from == slot.to) {
-                *free = Slot { key: *key, from, to };
+                *free = Slot { key: *key, from, to, beside };
             }
             from = to;
         }
-        let members = entries.iter().map(|(_, number)| *number).collect();
+        let members = entries.iter().map(|(_, number, _)| *number).collect();
         Index { bitmap, slots, members }
     }
 
     pub(super) fn bitmap(&self) -> &Bitmap<WORDS> {
         &self.bitmap
+    }
+
+    /// Keep those of `marks`, places behind `from`, where a window may stand by its bytes and those
+    /// beside it, and say how many. Each is written and kept or not, without a branch.
+    pub(super) fn thin(&self, bytes: &[u8], from: usize, marks: &mut [u32]) -> usize {
+        let mut kept = 0;
+        for number in 0..marks.len() {
+            let Some(mark) = marks.get(number).copied() else { break };
+            let six = (from + mark as usize).checked_sub(1).and_then(|at| bytes.get(at..));
+            let keep = six.and_then(<[u8]>::first_chunk).is_none_or(|six| self.may_stand(*six));
+            marks.iter_mut().skip(kept).take(1).for_each(|place| *place = mark);
+            kept += usize::from(keep);
+        }
+        kept
+    }
+
+    /// Whether a window may stand at the second of six bytes.
+    #[inline]
+    fn may_stand(&self, [before, a, b, c, d, behind]: [u8; 6]) -> bool {
+        let key = u32::from_le_bytes([a, b, c, d]) | FOLDS;
+        let Some(slot) = self.slots.get(slot_of(key, self.slots.len())) else { return true };
+        let (same, free) = (slot.key == key, slot.from == slot.to);
+        // Of a key that stands behind another one nothing is known yet.
+        (!same & !free) | (same & slot.beside.has(before, behind))
     }
 
     /// The windows that may stand where these four bytes are.
@@ -111,19 +177,19 @@ impl<const WORDS: usize> Index<WORDS> {
     }
 }
 
-/// Where a key stands among `slots`, a power of two.
+/// Where a key stands among `slots`, a power of two and two or more.
 #[inline]
 fn slot_of(key: u32, slots: usize) -> usize {
-    // Other bits than those that the bit map has looked at.
-    (key.wrapping_mul(SPREAD_TOO) >> 8) as usize & (slots - 1)
+    // The first bits, for only they depend on all four bytes.
+    key.wrapping_mul(SPREAD_TOO) as usize >> (u32::BITS - slots.trailing_zeros()) & (slots - 1)
 }
 
 /// Every four bytes that a window may be, case folded, with its number.
-fn expanded(windows: &[(u32, [ByteSet; WINDOW])]) -> Vec<(u32, u32)> {
+fn expanded(windows: &[Member]) -> Vec<(u32, u32, Beside)> {
     let mut entries = Vec::new();
     let mut heads: Vec<u32> = Vec::new();
     let mut longer: Vec<u32> = Vec::new();
-    for (number, window) in windows {
+    for Member { number, window, beside } in windows {
         heads.clear();
         heads.push(0);
         for (place, class) in window.iter().enumerate() {
@@ -134,7 +200,7 @@ fn expanded(windows: &[(u32, [ByteSet; WINDOW])]) -> Vec<(u32, u32)> {
             }
             std::mem::swap(&mut heads, &mut longer);
         }
-        entries.extend(heads.iter().map(|four| (*four, *number)));
+        entries.extend(heads.iter().map(|four| (*four, *number, *beside)));
     }
     entries
 }
@@ -146,9 +212,14 @@ mod tests {
     #[test]
     fn every_window_is_found_by_its_bytes() {
         let digits = ByteSet::range(b'0', b'9');
+        let member = |number, window, behind| Member {
+            number,
+            window,
+            beside: Beside::of_classes(None, behind),
+        };
         let windows = [
-            (7, [ByteSet::of(b'g'), ByteSet::of(b'h'), ByteSet::of(b'p'), ByteSet::of(b'_')]),
-            (9, [ByteSet::either_case(b'k'), digits, digits, ByteSet::of(0)]),
+            member(7, b"ghp_".map(ByteSet::of), None),
+            member(9, [ByteSet::either_case(b'k'), digits, digits, ByteSet::of(0)], Some(digits)),
         ];
         let index = Index::<1024>::new(&windows);
         let at = |bytes: &[u8; 4]| index.chain(u32::from_le_bytes(*bytes)).to_vec();
@@ -159,6 +230,10 @@ mod tests {
         assert!(is_set(index.bitmap(), hash(u32::from_le_bytes(*b"ghp_"))));
         let set = (0..100_000_u32).filter(|n| is_set(index.bitmap(), hash(n.wrapping_mul(97))));
         assert!(set.count() < 1000);
+        let kept = |bytes: &[u8]| index.thin(bytes, 0, &mut [1]);
+        assert_eq!((kept(b" K00\x007"), kept(b" K00\0x"), kept(b" K00\0")), (1, 0, 1));
+        assert_eq!((kept(b"xghp_x"), kept(b" ghq_ ")), (1, 0));
+        assert_eq!(index.thin(b"ghp_x", 0, &mut [0]), 1, "nothing is before it");
         assert!(Index::<2>::new(&[]).chain(0).is_empty());
     }
 }

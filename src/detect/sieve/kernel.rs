@@ -118,14 +118,16 @@ impl Tables {
     }
 
     /// The places of `block` where a window's hash stands, in order, and how many; `room` has one
-    /// for each. The last three bytes are there to be read only.
+    /// for each. The last three bytes are there to be read only. Nothing is told of the inside of
+    /// long runs of a `dull` byte.
     pub(super) fn scan(
         &self,
         bitmap: &Bitmap<EVERYWHERE_WORDS>,
+        dull: ByteSet,
         block: &[u8],
         room: &mut [u32],
     ) -> usize {
-        let mut marks = Marks { bitmap, block, room, count: 0 };
+        let mut marks = Marks { bitmap, dull, block, room, count: 0 };
         let done = match &self.0 {
             Inner::Portable => 0,
             // SAFETY: these tables exist only where the instructions were detected.
@@ -146,14 +148,15 @@ impl Tables {
     }
 
     /// The places of `block` where a window's hash stands, of every fourth place, in order, and how
-    /// many; `room` has one for each.
+    /// many; `room` has one for each. No window has a byte below `least`, nor one beyond ASCII.
     pub(super) fn stride(
         &self,
         bitmap: &Bitmap<STRIDED_WORDS>,
+        least: u8,
         block: &[u8],
         room: &mut [u32],
     ) -> usize {
-        let mut looks = Looks { bitmap, block, room, count: 0 };
+        let mut looks = Looks { bitmap, least, block, room, count: 0 };
         let done = match &self.0 {
             // SAFETY: these tables exist only where the instructions were detected.
             #[cfg(target_arch = "x86_64")]
@@ -171,6 +174,7 @@ impl Tables {
 /// places has exactly one of them where the search looks, wherever it stands.
 struct Looks<'a> {
     bitmap: &'a Bitmap<STRIDED_WORDS>,
+    least: u8,
     block: &'a [u8],
     room: &'a mut [u32],
     count: usize,
@@ -181,12 +185,25 @@ impl Looks<'_> {
     #[inline(always)]
     fn note(&mut self, at: usize, mask: u32) {
         let mut left = mask;
+        // Two are written in any case, and kept or not: a branch would be guessed wrong too often.
+        for _ in 0..2 {
+            self.put(at, left);
+            self.count += usize::from(left != 0);
+            left &= left.wrapping_sub(1);
+        }
         while left != 0 {
-            let place = at + STRIDE * left.trailing_zeros() as usize;
-            left &= left - 1;
-            let Some(slot) = self.room.get_mut(self.count) else { return };
-            *slot = u32::try_from(place).unwrap_or(u32::MAX);
+            self.put(at, left);
             self.count += 1;
+            left &= left - 1;
+        }
+    }
+
+    /// Write the first look of `mask`.
+    #[inline(always)]
+    fn put(&mut self, at: usize, mask: u32) {
+        let place = at + STRIDE * mask.trailing_zeros() as usize;
+        if let Some(slot) = self.room.get_mut(self.count) {
+            *slot = u32::try_from(place).unwrap_or(u32::MAX);
         }
     }
 }
@@ -324,15 +341,31 @@ const HIGH_BITS: [u8; 16] = [1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0
 /// Where a kernel notes the places it has found.
 struct Marks<'a> {
     bitmap: &'a Bitmap<EVERYWHERE_WORDS>,
+    dull: ByteSet,
     block: &'a [u8],
     room: &'a mut [u32],
     count: usize,
 }
 
 impl Marks<'_> {
-    /// Note the places `at` + the number of a bit in `mask`, where the bit map agrees.
+    /// Whether the places from `at` on are inside a run of one dull byte. It has begun eight bytes
+    /// before, which is more than what may stand before a token looks at.
+    #[cold]
+    fn is_dull(&self, at: usize, places: usize) -> bool {
+        const INSIDE: usize = 8;
+        let run =
+            at.checked_sub(INSIDE).and_then(|from| self.block.get(from..at + places + WINDOW - 1));
+        let Some([first, rest @ ..]) = run else { return false };
+        self.dull.has(*first) && rest.iter().fold(0, |all, byte| all | (byte ^ first)) == 0
+    }
+
+    /// Note the places `at` + the number of a bit in `mask`, where the bit map agrees; there are so
+    /// many `places`.
     #[inline(always)]
-    fn note(&mut self, at: usize, mask: u64) {
+    fn note(&mut self, at: usize, mask: u64, places: usize) {
+        if mask == u64::MAX >> (64 - places) && self.is_dull(at, places) {
+            return;
+        }
         let mut left = mask;
         while left != 0 {
             let place = at + left.trailing_zeros() as usize;
@@ -359,11 +392,11 @@ fn portable(marks: &mut Marks<'_>, done: usize) {
             let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
             mask |= u64::from(is_set(marks.bitmap, hash(four))) << bit;
         }
-        marks.note(at, mask);
+        marks.note(at, mask, STEP);
         at += STEP;
     }
     let left = marks.block.len().saturating_sub(at + WINDOW - 1);
-    marks.note(at, (1 << left) - 1);
+    marks.note(at, (1 << left) - 1, STEP);
 }
 
 /// The part of `bytes` that begins at `AT`.
@@ -429,7 +462,7 @@ mod x86 {
                 any = _mm_or_si128(any, all);
             }
             let none = _mm_movemask_epi8(_mm_cmpeq_epi8(any, zero)).cast_unsigned();
-            marks.note(at, u64::from(!none & 0xffff));
+            marks.note(at, u64::from(!none & 0xffff), 16);
             at += 16;
         }
         at
@@ -455,7 +488,7 @@ mod x86 {
                 load32(part::<35, 32, 67>(bytes)),
             ];
             let mask = u64::from(hits32(&tables, first)) | u64::from(hits32(&tables, second)) << 32;
-            marks.note(at, mask);
+            marks.note(at, mask, 64);
             at += 64;
         }
         at
@@ -485,14 +518,29 @@ mod x86 {
     /// The strided search, sixteen looks at a time.
     #[target_feature(enable = "avx2")]
     pub(super) fn stride(looks: &mut Looks<'_>) -> usize {
+        let below = _mm256_set1_epi8(looks.least.cast_signed() - 1);
         let mut at = 0;
         while let Some(bytes) = looks.block.get(at..).and_then(<[u8]>::first_chunk::<64>) {
-            let first = looks8(looks.bitmap, load32(part::<0, 32, 64>(bytes)));
-            let second = looks8(looks.bitmap, load32(part::<32, 32, 64>(bytes)));
-            looks.note(at, first | second << 8);
+            let (first, second) =
+                (load32(part::<0, 32, 64>(bytes)), load32(part::<32, 32, 64>(bytes)));
+            let fits = fitting8(first, below) | fitting8(second, below) << 8;
+            // Programs and packed data are passed over faster than they can be looked up.
+            if fits != 0 {
+                let both = looks8(looks.bitmap, first) | looks8(looks.bitmap, second) << 8;
+                looks.note(at, both & fits);
+            }
             at += 64;
         }
         at
+    }
+
+    /// The looks of eight of which all bytes are ASCII and above `below`.
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn fitting8(fours: __m256i, below: __m256i) -> u32 {
+        let above = _mm256_cmpgt_epi8(fours, below);
+        let all = _mm256_cmpeq_epi32(above, _mm256_set1_epi32(-1));
+        _mm256_movemask_ps(_mm256_castsi256_ps(all)).cast_unsigned()
     }
 
     /// The looks of eight where the bit map agrees.
@@ -612,7 +660,7 @@ mod x86 {
             }
             let any = _mm512_ternarylogic_epi64::<0xfe>(four[0], four[1], four[2]);
             let beyond = _mm512_movepi8_mask(_mm512_or_si512(any, four[3]));
-            marks.note(at, mask & !beyond);
+            marks.note(at, mask & !beyond, 64);
             at += 64;
         }
         at
@@ -688,7 +736,7 @@ mod arm {
             let nibbles = vget_lane_u64::<0>(vreinterpret_u64_u8(vshrn_n_u16::<4>(hits)));
             if nibbles != 0 {
                 let bit = |place: u32| (nibbles >> (4 * place) & 1) << place;
-                marks.note(at, (0..16).map(bit).sum());
+                marks.note(at, (0..16).map(bit).sum(), 16);
             }
             at += 16;
         }

@@ -2,8 +2,8 @@
 //!
 //! A pattern is a sequence of byte classes. Its rarest four neighbouring classes are its window
 //! ([`window`]). A kernel ([`kernel`]) looks for windows, all at once and without branches; a bit
-//! map by hash ([`index`]) throws out most of what it takes for one; what is left is compared class
-//! by class. The kernels differ in speed and never in what they find.
+//! map by hash, the bytes themselves and those beside them ([`index`]) throw out most of what it
+//! takes for one; what is left is compared class by class. The kernels differ in speed and never in what they find.
 
 mod bucket;
 mod index;
@@ -14,14 +14,14 @@ mod window;
 
 use super::class::ByteSet;
 use crate::error::{Error, ErrorKind, Result};
-use index::Index;
+use index::{Beside, Index, Member};
 pub use kernel::Kernel;
 use kernel::Tables;
 pub(super) use kernel::{SORTED, Sorted, Sorter};
 use oracle::Oracle;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use window::{Frequency, Gauge, STRIDE, WINDOW};
+use window::{FOLD, Frequency, Gauge, STRIDE, WINDOW};
 
 /// Positions a kernel goes through before its candidates are looked at: what it reads and what it
 /// writes stay in the first cache.
@@ -32,6 +32,13 @@ const BLOCK: usize = 16 * 1024;
 const STRIDED_WORDS: usize = 4096;
 const EVERYWHERE_WORDS: usize = 2048;
 
+/// Letters and digits.
+const WORD: ByteSet =
+    ByteSet::range(b'0', b'9').union(ByteSet::range(b'A', b'Z')).union(ByteSet::range(b'a', b'z'));
+
+/// What stands before no token: characters of a word that do not end an escape.
+const INSIDE: ByteSet = ByteSet::any_of(b"GHIJKLMNOPQRSTUVWXYZ_ghijklmopqsvwxyz");
+
 /// What the sieve looks for.
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
@@ -39,6 +46,8 @@ pub(super) struct Pattern {
     pub(super) classes: Vec<ByteSet>,
     /// How many of them stand before the place that is told.
     pub(super) before: usize,
+    /// Whether it only counts where no character of a word stands before it.
+    pub(super) edge: bool,
     /// Who wants to know of it.
     pub(super) owner: u32,
 }
@@ -51,6 +60,10 @@ pub(super) struct Sieve {
     /// The others, which the kernel looks for everywhere.
     tables: Tables,
     everywhere: Index<EVERYWHERE_WORDS>,
+    /// Bytes of which a long run has nothing inside it that counts.
+    dull: ByteSet,
+    /// The least byte of the strided windows.
+    least: u8,
     /// What the indices' members are.
     placements: Vec<Placement>,
     entries: Vec<Entry>,
@@ -75,6 +88,8 @@ struct Entry {
     before: u16,
     /// Where the first of its windows begins.
     window: u16,
+    /// Whether it only counts where no character of a word stands before it.
+    edge: bool,
     owner: u32,
 }
 
@@ -131,6 +146,8 @@ impl Sieve {
             strided: Index::new(&[]),
             tables: Tables::new(Kernel::Portable, &[]),
             everywhere: Index::new(&[]),
+            dull: ByteSet::EMPTY,
+            least: 0,
             placements: Vec::new(),
             entries: Vec::with_capacity(patterns.len()),
             flat: Vec::new(),
@@ -149,7 +166,10 @@ impl Sieve {
         let (strided, everywhere) = sieve.place(patterns());
         sieve.strided = Index::new(&strided);
         sieve.everywhere = Index::new(&everywhere);
-        let windows: Vec<_> = everywhere.into_iter().map(|(_, window)| window).collect();
+        let all = strided.iter().flat_map(|member| member.window).flat_map(ByteSet::bytes);
+        sieve.least = all.min().unwrap_or(0);
+        sieve.dull = sieve.dull(&everywhere, patterns());
+        let windows: Vec<_> = everywhere.into_iter().map(|member| member.window).collect();
         sieve.tables = Tables::new(kernel, &windows);
         Ok(sieve)
     }
@@ -171,7 +191,8 @@ impl Sieve {
                 self.flat.push(known);
             }
             self.owners = self.owners.max(pattern.owner as usize + 1);
-            self.entries.push(Entry { start, len, before, window: 0, owner: pattern.owner });
+            let edge = pattern.edge && before == 0;
+            self.entries.push(Entry { start, len, before, window: 0, edge, owner: pattern.owner });
         }
         Ok(())
     }
@@ -181,7 +202,7 @@ impl Sieve {
     fn place<'a>(
         &mut self,
         patterns: impl Iterator<Item = &'a Pattern>,
-    ) -> (Vec<Numbered>, Vec<Numbered>) {
+    ) -> (Vec<Member>, Vec<Member>) {
         let frequency = Frequency::new();
         let known: Vec<Gauge> =
             self.classes.iter().map(|class| Gauge::of(*class, &frequency)).collect();
@@ -202,15 +223,46 @@ impl Sieve {
                 self.strays.push(number);
             }
             for window in windows {
-                let classes = pattern.classes.get(usize::from(*window)..);
-                let Some(classes) = classes.and_then(<[ByteSet]>::first_chunk) else { continue };
-                list.push((u32::try_from(self.placements.len()).unwrap_or(u32::MAX), *classes));
+                let at = usize::from(*window);
+                let there = pattern.classes.get(at..).and_then(<[ByteSet]>::first_chunk);
+                let Some(there) = there else { continue };
+                let class = |at: Option<usize>| pattern.classes.get(at?).copied();
+                let behind = class(at.checked_add(WINDOW));
+                list.push(Member {
+                    number: u32::try_from(self.placements.len()).unwrap_or(u32::MAX),
+                    window: *there,
+                    beside: Beside::of_classes(class(at.checked_sub(1)), behind),
+                });
                 self.placements.push(Placement::new(number, *window, &gauges));
                 self.reach = self.reach.max(usize::from(window.saturating_sub(entry.before)));
                 self.lead = self.lead.max(usize::from(entry.before.saturating_sub(*window)));
             }
         }
         (strided, everywhere)
+    }
+
+    /// Bytes of which a long run has no window inside it that counts: all patterns that have
+    /// four of them begin with them, and count at the run's beginning only.
+    fn dull<'a>(
+        &self,
+        everywhere: &[Member],
+        patterns: impl Iterator<Item = &'a Pattern>,
+    ) -> ByteSet {
+        let edges: Vec<bool> = patterns.map(|pattern| pattern.edge).collect();
+        let (mut dull, mut busy) = (ByteSet::EMPTY, ByteSet::EMPTY);
+        for member in everywhere {
+            let alike = |set: ByteSet| set.bytes().map(alike).fold(ByteSet::EMPTY, ByteSet::union);
+            let shared =
+                member.window.map(alike).into_iter().fold(ByteSet::ALL, ByteSet::intersection);
+            let placement = self.placements.get(member.number as usize);
+            let first = placement.filter(|placement| placement.window == 0);
+            let edge = first.and_then(|first| edges.get(usize::from(first.entry))).copied();
+            // Only a character of a word keeps a token from beginning behind it.
+            let counts_once = edge == Some(true) && shared.is_subset(WORD);
+            let list = if counts_once { &mut dull } else { &mut busy };
+            *list = list.union(shared);
+        }
+        dull.bytes().filter(|byte| !busy.has(*byte)).fold(ByteSet::EMPTY, ByteSet::with)
     }
 
     /// Every place in `owned` that a pattern tells, with the pattern's owner. An owner for whom
@@ -257,11 +309,13 @@ impl Sieve {
         let [strided, everywhere] = marks;
         strided.resize(BLOCK / STRIDE + 1, 0);
         everywhere.resize(BLOCK + 1, 0);
-        let count = self.tables.stride(self.strided.bitmap(), block, strided);
+        let count = self.tables.stride(self.strided.bitmap(), self.least, block, strided);
+        let count = self.strided.thin(hearing.bytes, from, first(strided, count));
         for mark in strided.iter().take(count) {
             self.compare(&self.strided, from + *mark as usize, hearing);
         }
-        let count = self.tables.scan(self.everywhere.bitmap(), block, everywhere);
+        let count = self.tables.scan(self.everywhere.bitmap(), self.dull, block, everywhere);
+        let count = self.everywhere.thin(hearing.bytes, from, first(everywhere, count));
         for mark in everywhere.iter().take(count) {
             self.compare(&self.everywhere, from + *mark as usize, hearing);
         }
@@ -292,7 +346,9 @@ impl Sieve {
     #[inline]
     fn try_entry(&self, entry: &Entry, start: usize, hearing: &mut Hearing<'_>) {
         let place = start + usize::from(entry.before);
-        if !hearing.owned.contains(&place) {
+        let last = start.checked_sub(1).and_then(|last| hearing.bytes.get(last));
+        let inside = entry.edge && last.is_some_and(|last| INSIDE.has(*last));
+        if inside || !hearing.owned.contains(&place) {
             return;
         }
         let (first, window) = (entry.start as usize, usize::from(entry.window));
@@ -333,8 +389,15 @@ impl Sieve {
     }
 }
 
-/// A window's classes, and its number among the placements.
-type Numbered = (u32, [ByteSet; WINDOW]);
+/// The first of the marks.
+fn first(marks: &mut [u32], count: usize) -> &mut [u32] {
+    marks.get_mut(..count).unwrap_or_default()
+}
+
+/// The bytes that the index takes for the same.
+fn alike(byte: u8) -> ByteSet {
+    ByteSet::of(byte | FOLD).with(byte & !FOLD)
+}
 
 /// Places of a block where a window may stand: of the strided search, and of the kernel.
 type Marks = [Vec<u32>; 2];

@@ -38,7 +38,7 @@ pub(in crate::detect) fn surrounded(
     leads: bool,
 ) -> Vec<Surrounded> {
     let bare = |literal: &Vec<ByteSet>| Surrounded { classes: literal.clone(), before: 0 };
-    let mut automaton = Automaton::default();
+    let mut automaton = Automaton::with_copies(COPIES);
     let Some(whole) = automaton.part(expression) else {
         return literals.iter().map(bare).collect();
     };
@@ -68,17 +68,18 @@ pub(in crate::detect) fn surrounded(
         .collect()
 }
 
-#[derive(Default)]
-struct Automaton {
+/// The automaton of an expression's positions.
+pub(in crate::detect) struct Automaton {
     sets: Vec<ByteSet>,
     follow: Vec<Vec<usize>>,
+    copies: u32,
 }
 
 /// What a part of the expression looks like from outside.
-struct Part {
-    first: Vec<usize>,
-    last: Vec<usize>,
-    nullable: bool,
+pub(in crate::detect) struct Part {
+    pub(in crate::detect) first: Vec<usize>,
+    pub(in crate::detect) last: Vec<usize>,
+    pub(in crate::detect) nullable: bool,
 }
 
 impl Part {
@@ -86,8 +87,28 @@ impl Part {
 }
 
 impl Automaton {
+    /// An automaton in which what is repeated stands so often.
+    pub(in crate::detect) fn with_copies(copies: u32) -> Automaton {
+        Automaton { sets: Vec::new(), follow: Vec::new(), copies }
+    }
+
+    /// The class of each position.
+    pub(in crate::detect) fn sets(&self) -> &[ByteSet] {
+        &self.sets
+    }
+
+    /// Every position.
+    pub(in crate::detect) fn all(&self) -> Vec<usize> {
+        (0..self.sets.len()).collect()
+    }
+
+    /// Let no position have bytes but these.
+    pub(in crate::detect) fn narrow(&mut self, to: ByteSet) {
+        self.sets.iter_mut().for_each(|set| *set = set.intersection(to));
+    }
+
     /// Add a part of the expression. Expressions nest no deeper than their parser lets them.
-    fn part(&mut self, hir: &Hir) -> Option<Part> {
+    pub(in crate::detect) fn part(&mut self, hir: &Hir) -> Option<Part> {
         match hir.kind() {
             HirKind::Empty | HirKind::Look(_) => Some(Part::EMPTY),
             HirKind::Literal(literal) => literal.0.iter().try_fold(Part::EMPTY, |before, byte| {
@@ -145,7 +166,7 @@ impl Automaton {
         if repetition.max == Some(0) {
             return Some(Part::EMPTY);
         }
-        let copies = repetition.min.clamp(1, COPIES);
+        let copies = repetition.min.clamp(1, self.copies);
         let exact = repetition.max == Some(copies);
         let mut whole = Part::EMPTY;
         for copy in 1..=copies {
@@ -164,7 +185,8 @@ impl Automaton {
         sets.fold(ByteSet::EMPTY, |all, set| all.union(*set))
     }
 
-    fn after(&self, positions: &[usize]) -> Vec<usize> {
+    /// The positions that may follow these.
+    pub(in crate::detect) fn after(&self, positions: &[usize]) -> Vec<usize> {
         let follow = positions.iter().filter_map(|at| self.follow.get(*at));
         let mut after: Vec<usize> = follow.flatten().copied().collect();
         after.sort_unstable();
@@ -180,7 +202,7 @@ impl Automaton {
 
     /// The positions for each byte of the literal; with `spelled`, and where any way has most of its
     /// bytes as they are, only those of the ways that have the most. `None` where the expression cannot hold it.
-    fn along(
+    pub(in crate::detect) fn along(
         &self,
         literal: &[ByteSet],
         start: Vec<usize>,

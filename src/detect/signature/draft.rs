@@ -80,6 +80,7 @@ impl Signature {
             compiled: OnceLock::new(),
             program: OnceLock::new(),
             tail: OnceLock::new(),
+            filter: OnceLock::new(),
         }
     }
 }

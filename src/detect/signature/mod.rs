@@ -14,6 +14,7 @@ pub use place::{Encoding, Encodings, Pair, Scope};
 
 use super::check::Check;
 use super::class::ByteSet;
+use super::filter::Filter;
 use super::program::Program;
 use crate::error::{Error, ErrorKind, Result};
 use crate::finding::{Grade, Rule, Severity};
@@ -80,6 +81,7 @@ pub struct Signature {
     compiled: OnceLock<Result<Regex, regex::Error>>,
     program: OnceLock<Option<Program>>,
     tail: OnceLock<Option<Program>>,
+    filter: OnceLock<Option<Filter>>,
 }
 
 /// What the file says for people.
@@ -121,6 +123,12 @@ impl Anchor {
     pub fn stands_at(&self, bytes: &[u8], at: usize) -> bool {
         let end = at.saturating_add(self.text.len());
         bytes.get(at..end).is_some_and(|there| self.equals(there))
+    }
+
+    /// Its bytes as classes.
+    pub(super) fn classes(&self) -> Vec<ByteSet> {
+        let class = if self.ignore_case { ByteSet::either_case } else { ByteSet::of };
+        self.text.iter().map(|byte| class(*byte)).collect()
     }
 
     fn equals(&self, there: &[u8]) -> bool {
@@ -271,6 +279,7 @@ impl Signature {
             compiled: OnceLock::new(),
             program: OnceLock::new(),
             tail: OnceLock::new(),
+            filter: OnceLock::new(),
             pattern: entry.pattern,
             about: About {
                 file: file.to_owned(),
@@ -307,10 +316,21 @@ impl Signature {
         self.tail.get_or_init(|| Program::behind_anchor(self)).as_ref()
     }
 
+    /// Whether a match begins where a token does: at an anchor with no character of a word before it.
+    pub(super) fn starts_at_edge(&self) -> bool {
+        self.starts_with_secret && self.boundary == Boundary::Token
+    }
+
+    /// What tells most candidates that are none by their first bytes; made when first needed.
+    pub(super) fn filter(&self) -> Option<&Filter> {
+        self.filter.get_or_init(|| Filter::new(self)).as_ref()
+    }
+
     /// Leave everything to the regular expression.
     pub(super) fn without_program(&mut self) {
         self.program = OnceLock::from(None);
         self.tail = OnceLock::from(None);
+        self.filter = OnceLock::from(None);
         self.armoured = false;
     }
 
