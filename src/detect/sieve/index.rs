@@ -159,7 +159,7 @@ impl<const WORDS: usize> Index<WORDS> {
         let Some(slot) = self.slots.get(slot_of(key, self.slots.len())) else { return true };
         let (same, free) = (slot.key == key, slot.from == slot.to);
         // Of a key that stands behind another one nothing is known yet.
-        (!same & !free) | (same & slot.beside.has(before, behind))
+        (!same && !free) | (same & slot.beside.has(before, behind))
     }
 
     /// The windows that may stand where these four bytes are.

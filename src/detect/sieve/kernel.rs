@@ -12,7 +12,9 @@
     reason = "a call in the loop costs more than its body; the intrinsics are two dozen names"
 )]
 
-use super::bucket::{Exact, Nibbles, exact_tables, nibble_tables};
+#[cfg(target_arch = "x86_64")]
+use super::bucket::{Exact, exact_tables};
+use super::bucket::{Nibbles, nibble_tables};
 use super::index::{Bitmap, hash, is_set};
 use super::window::{STRIDE, WINDOW};
 use super::{EVERYWHERE_WORDS, STRIDED_WORDS};
