@@ -34,7 +34,7 @@ pub(super) struct Flags {
 
 /// An engine that is being made.
 pub(super) enum Engines {
-    Ready(Engine),
+    Ready(Box<Engine>),
     Made(JoinHandle<Result<Engine>>),
 }
 
@@ -42,7 +42,7 @@ impl Engines {
     /// The engine, once it is there.
     pub(super) fn ready(self) -> Result<Engine> {
         match self {
-            Engines::Ready(engine) => Ok(engine),
+            Engines::Ready(engine) => Ok(*engine),
             Engines::Made(thread) => thread.join().unwrap_or_else(|_| {
                 Err(Error::new(ErrorKind::Internal, "the signatures could not be made ready"))
             }),
@@ -57,7 +57,7 @@ impl Flags {
         if self.files.is_empty() && self.yara.is_empty() {
             return Ok(Engines::Made(std::thread::spawn(Engine::builtin)));
         }
-        self.engine(quiet).map(Engines::Ready)
+        self.engine(quiet).map(|engine| Engines::Ready(Box::new(engine)))
     }
 
     /// The engine with these rules. What of them is not used is said on standard error: rules

@@ -129,11 +129,9 @@ pub(crate) fn folder(files: &[(&str, Vec<u8>)]) -> TempDir {
 
 #[test]
 fn containers_that_are_left_closed_are_told() {
-    let dir = TempDir::new().unwrap();
     // What is short is stored as it is.
     let text = format!("{}\n{}", "some words ".repeat(500), token(1));
-    std::fs::write(dir.path().join("a.gz"), gzip(text.as_bytes())).unwrap();
-    std::fs::write(dir.path().join("b.txt"), token(2)).unwrap();
+    let dir = folder(&[("a.gz", gzip(text.as_bytes())), ("b.txt", token(2).into_bytes())]);
     let asked = Asked { closed: true, ..Asked::default() };
     let outcome = swept_with(dir.path(), &asked);
     assert!(places(&outcome, 1).is_empty());

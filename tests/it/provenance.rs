@@ -308,7 +308,10 @@ fn lists_are_checked_when_they_are_asked_for() {
     tree.put("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
         .put(
             "etc/shadow",
-            format!("root:$6${}${}:19000:0:99999:7:::\n", "s".repeat(8), "h".repeat(86)),
+            format!(
+                "root:{}:19000:0:99999:7:::\n",
+                render("$6${base62:8}${base62:86}", 5).unwrap()
+            ),
         )
         .put("etc/ssh/sshd_config", "PermitRootLogin yes\n")
         .put("etc/ssh/ssh_host_rsa_key.pub", "x")
