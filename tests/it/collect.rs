@@ -176,7 +176,7 @@ fn patient(asked: &Asked, number: usize) -> (u16, String) {
 
 /// Wait until the journal holds a line of that region.
 fn journaled(path: &Path, region: &str) -> bool {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     let wanted = format!("\"Region\":\"{region}\"");
     while Instant::now() < until {
         if std::fs::read_to_string(path).unwrap_or_default().contains(&wanted) {
