@@ -1,6 +1,7 @@
 //! Provenance: trees with a package database, what is left on them by others, manifests, and AWS's
 //! clean-up lists.
 
+use crate::contents_archives::tar;
 use crate::planted::{image_path, unpack};
 use amisweep::detect::Engine;
 use amisweep::detect::example::render;
@@ -171,6 +172,13 @@ fn what_others_left_is_found() {
     assert_eq!(known.changed_files, changed);
 }
 
+/// A package whose files are in `tar`.
+fn deb(tar: &[u8]) -> Vec<u8> {
+    let head =
+        format!("{:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", "data.tar", 0, 0, 0, 100_644, tar.len());
+    [b"!<arch>\n", head.as_bytes(), tar].concat()
+}
+
 #[test]
 fn what_a_package_ships_everybody_has() {
     let (shipped, planted, both) = (token(1), token(2), token(3));
@@ -193,13 +201,21 @@ fn what_a_package_ships_everybody_has() {
     tree.package("other", &[("usr/share/other/x.conf", b"a = 1\n")]);
     tree.put("usr/share/other/x.conf", line(&planted));
     tree.put("srv/app/.env", line(&both));
+    // apt keeps what it has unpacked. What is in a package and was not installed from it is news.
+    let unknown = token(4);
+    let kept = tar(&[
+        ("./usr/lib/vendor/tests.py", &line(&shipped)),
+        ("./usr/lib/vendor/not-there.py", &line(&unknown)),
+    ]);
+    tree.put("var/cache/apt/archives/vendor_1_all.deb", deb(&kept));
     let outcome = tree.swept(&[]);
     let of = |secret: &str| {
         let mut findings = outcome.findings.iter();
         findings.find(|finding| finding.subject.bytes() == secret.as_bytes()).unwrap()
     };
     assert_eq!(of(&shipped).harmless, Some(Harmless::Vendor));
-    assert_eq!(of(&shipped).places.len(), 2);
+    assert_eq!(of(&shipped).places.len(), 3);
+    assert_eq!(of(&unknown).harmless, None);
     assert_eq!(of(&shipped).facts["package"], ["vendor"]);
     assert_eq!((of(&planted).harmless, of(&both).harmless), (None, None));
     let names = |secret: &str| -> Vec<_> {

@@ -19,6 +19,9 @@ use crate::sweep::join::{Findings, sorted};
 use crate::sweep::plan::{Part, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How files of packages end.
+const PACKAGES: [&[u8]; 4] = [b".apk", b".deb", b".ipk", b".rpm"];
+
 /// What came of it.
 #[derive(Default)]
 pub(in crate::sweep) struct Judged {
@@ -284,7 +287,10 @@ fn grade(findings: &mut [Finding], judged: &mut Judged) {
         let all_known = finding.place_count == finding.places.len() as u64;
         let vendor = |place: &Place| place.provenance == Some(Provenance::Vendor);
         let mut vendors = live().filter(|place| vendor(place)).peekable();
-        if finding.harmless.is_some() || grants || !all_known || !live().all(vendor) {
+        let installed: BTreeSet<&[u8]> =
+            vendors.clone().filter_map(|place| Some(merged(place.locator.path()?))).collect();
+        let known = |place: &Place| vendor(place) || is_in_package(place, &installed);
+        if finding.harmless.is_some() || grants || !all_known || !live().all(known) {
             continue;
         }
         let Some(first) = vendors.peek() else { continue };
@@ -298,4 +304,19 @@ fn grade(findings: &mut [Finding], judged: &mut Judged) {
         }
         finding.harmless = Some(Harmless::Vendor);
     }
+}
+
+/// Whether a place is in the package that an installed file came from, which apt and its like keep
+/// when they have unpacked it.
+fn is_in_package(place: &Place, installed: &BTreeSet<&[u8]>) -> bool {
+    let is_package = |path: &[u8]| PACKAGES.iter().any(|end| path.ends_with(end));
+    let names = || place.locator.members.iter().filter_map(|member| member.name.as_deref());
+    place.locator.path().is_some_and(is_package)
+        && names().any(|name| installed.contains(merged(name.strip_prefix(b"./").unwrap_or(name))))
+}
+
+/// A path as it is once `/bin`, `/lib` and `/sbin` are links into `/usr`.
+fn merged(path: &[u8]) -> &[u8] {
+    let path = plain(path);
+    path.strip_prefix(b"usr/").unwrap_or(path)
 }
