@@ -159,13 +159,13 @@ rules! {
         "add image names or product codes to the criterion", [];
     AMI_APPR_001 "AMI-APPR-001" Medium, "own image in use was never approved",
         "Allowed AMIs never restricts images of one's own account: nothing else checks them",
-        "amisweep gate {resource} --on-pass watermark=<name>", [];
+        "amisweep scan {resource}; when it passes, attach the watermark of your approval", [];
     AMI_APPR_002 "AMI-APPR-002" Medium, "instance runs an image that is not allowed",
         "it was launched before the criteria, or while they only audited",
         "launch it again from an allowed image", [];
     AMI_WM_001 "AMI-WM-001" Medium, "watermark was inherited, its content was never looked at",
         "a watermark follows every image made from the marked one: what was added since is not covered",
-        "amisweep gate {resource} --on-pass watermark=<name>", [];
+        "amisweep scan {resource}; when it passes, attach the watermark of your approval", [];
     AMI_WM_002 "AMI-WM-002" Medium, "anybody in the account may attach a watermark",
         "a mark that every user can set proves nothing",
         "amisweep remediate --emit scp", [];
